@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chainopt.model.solution import Solution
+
 
 class ChainoptError(Exception):
     """Base of every error that chainopt raises on purpose."""
@@ -41,8 +46,32 @@ class FormatError(ChainoptError):
 
 
 class InfeasibleError(ChainoptError):
-    """No composition exists, or none with the parameters asked for; the message says what is missing."""
+    """No composition exists, or none with the parameters asked for; the message says what is missing.
+
+    Parameters
+    ----------
+    message
+        What is missing.
+    solution
+        The `Solution` to keep: its status tells whether this is proven (``infeasible``) or not (``unknown``).
+    """
+
+    def __init__(self, message: str, solution: Solution | None = None) -> None:
+        self.solution = solution
+        super().__init__(message)
 
 
 class UnstableError(ChainoptError):
-    """The arrival rate is not below the total service rate, so the queue grows without limit."""
+    """The arrival rate is not below the total service rate, so the queue grows without limit.
+
+    Parameters
+    ----------
+    message
+        Both rates.
+    solution
+        The `Solution` with the largest total service rate that was found, if one was looked for.
+    """
+
+    def __init__(self, message: str, solution: Solution | None = None) -> None:
+        self.solution = solution
+        super().__init__(message)

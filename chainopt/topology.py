@@ -1,8 +1,8 @@
 """The boundary graph: the routing topology of a placement as a directed acyclic graph (PROBLEM, section 2).
 
 A job that has been processed up to block b is at boundary b, and where it may go next depends on b alone: server j
-offers the arc b -> stop_j for every boundary b in [start_j, stop_j), and takes τ^c_j + τ^p_j (stop_j - b) for it. Chains
-are the paths 0 -> L. The boundaries are 0 and the stops of servers.
+offers the arc b -> stop_j for every boundary b in [start_j, stop_j), and takes τ^c_j + τ^p_j (stop_j - b) for it.
+Chains are the paths 0 -> L. The boundaries are 0 and the stops of servers.
 
 The arcs b -> e of all servers that stop at e form the *group* (b, e). Of a group only the cheapest arc matters to a
 fastest path, so a path costs O(groups) <= O(L^2) however many servers there are. Groups are numbered by e, and within

@@ -104,9 +104,7 @@ def drop_saturated(
 
 
 @kernel
-def fastest_arc_time(
-    heaps: ArcHeaps, g: int, blocks: int, comm: NDArray[np.int64], comp: NDArray[np.int64]
-) -> int:
+def fastest_arc_time(heaps: ArcHeaps, g: int, blocks: int, comm: NDArray[np.int64], comp: NDArray[np.int64]) -> int:
     """Time of the fastest arc of group g, `NEVER` where none is left."""
     if heaps.size[g] == 0:
         return NEVER

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainopt.quantity import decimal_places, integers, scaled
+from chainopt.quantity import decimal_places, exact_argsort, integers, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +52,7 @@ class MemoryGrid:
 
     def sizes(self, reservation: int) -> NDArray[np.int64]:
         """Most blocks that each server can host with room for `reservation` jobs at each: m_j(c) [eq. 6]."""
-        sizes: NDArray[np.int64] = (self.free // (self.block + self.cache * reservation)).clip(
-            max=self.blocks
-        )
+        sizes: NDArray[np.int64] = (self.free // (self.block + self.cache * reservation)).clip(max=self.blocks)
         return sizes.astype(np.int64)
 
     def slots(self, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -72,8 +71,7 @@ class MemoryGrid:
         """
         sizes = np.arange(1, self.blocks + 1)
         ends = [
-            (int(free) - self.block * sizes.astype(self.free.dtype))
-            // (self.cache * sizes.astype(self.free.dtype))
+            (int(free) - self.block * sizes.astype(self.free.dtype)) // (self.cache * sizes.astype(self.free.dtype))
             for free in np.unique(self.free)
         ]
         distinct = np.unique(np.concatenate(ends).astype(np.int64))
@@ -114,3 +112,20 @@ class TimeGrid:
     def seconds(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
         """Ticks as seconds, rounded once."""
         return ticks / float(10**self.places)
+
+    def by_amortised_time(self, servers: NDArray[np.intp], sizes: NDArray[np.int64]) -> NDArray[np.intp]:
+        """These servers by increasing (τ^c_j + τ^p_j m_j) / m_j [eq. 8], exactly, ties in the order given.
+
+        Parameters
+        ----------
+        servers
+            Positions of servers that host at least one block.
+        sizes
+            m_j of all servers, shape (J,).
+        """
+        comm, comp, blocks = self.comm[servers], self.comp[servers], sizes[servers]
+
+        def amortised(i: int) -> Fraction:
+            return Fraction(int(comm[i]), int(blocks[i])) + int(comp[i])
+
+        return servers[exact_argsort(comm / blocks + comp, amortised)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, PrivateAttr
@@ -98,9 +98,7 @@ class Solution(Record):
             If no instance is bound, or if placement or chains do not fit it; `verify` says all that is wrong.
         """
         if self._instance is None:
-            raise ValueError(
-                "the solution knows no instance: read it with its instance, or bind(instance) first"
-            )
+            raise ValueError("the solution knows no instance: read it with its instance, or bind(instance) first")
         instance = self._instance
         start = np.zeros(len(instance.servers), dtype=np.int64)
         stop = start.copy()
@@ -159,8 +157,3 @@ def relative_gap(value: float, bound: float) -> float:
     """Distance of a value from a bound on it, relative to the larger of both; 0 where both are 0."""
     larger = max(abs(value), abs(bound))
     return abs(value - bound) / larger if larger else 0.0
-
-
-def parameters(**values: Any) -> dict[str, Any]:
-    """The parameters that were set, for `Solution.parameters`."""
-    return {name: value for name, value in values.items() if value is not None}

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chainopt.errors import InfeasibleError
 from chainopt.jit import kernel
 from chainopt.model.placement import Placement
-from chainopt.quantity import at_least, exact_argsort
+from chainopt.quantity import at_least
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chainopt.model.instance import Instance
-
-Stop = Literal["rate", "never"]
+    from chainopt.protocols import Stop
 
 
 def gbp_cr(instance: Instance, cache_reservation: int, stop: Stop = "never") -> Placement:
@@ -78,8 +76,7 @@ class GreedyChains:
         sizes = instance.memory.sizes(cache_reservation)
         pin_start, pin_stop = _pins(instance)
         pinned = pin_stop > 0
-        free = np.flatnonzero(~pinned & (sizes > 0))
-        order = free[_by_amortised_time(time.comm[free], time.comp[free], sizes[free])]
+        order = time.by_amortised_time(np.flatnonzero(~pinned & (sizes > 0)), sizes)
         start, stop, chain, ticks = _string_chains(
             order,
             np.flatnonzero(pinned),
@@ -131,17 +128,6 @@ def _pins(instance: Instance) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         missing = size * instance.service.block_gb + server.reserve_gb - server.memory_gb
         raise InfeasibleError(f"server {server.id!r} is {missing} GB short of the {size} blocks it is pinned to")
     return start, stop
-
-
-def _by_amortised_time(
-    comm: NDArray[np.int64], comp: NDArray[np.int64], sizes: NDArray[np.int64]
-) -> NDArray[np.intp]:
-    """Order by (τ^c_j + τ^p_j m_j) / m_j [eq. 8], exactly, ties by position."""
-
-    def amortised(i: int) -> Fraction:
-        return Fraction(int(comm[i]), int(sizes[i])) + int(comp[i])
-
-    return exact_argsort(comm / np.maximum(sizes, 1) + comp, amortised)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Bounds on the mean response time of JFFC [Theorem 4]: birth-death processes that keep jobs on the best or worst chains."""
+"""Bounds on the mean response time of JFFC [Theorem 4]: all jobs on the fastest, or on the slowest job servers."""
 
 from __future__ import annotations
 

@@ -1,0 +1,5 @@
+"""``python -m chainopt``."""
+
+from chainopt.cli import main
+
+main()

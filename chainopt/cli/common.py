@@ -1,0 +1,94 @@
+"""Options, notes and tables that the commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_LEVEL = "chainopt.verbosity"
+_WIDEST = 100_000
+
+
+def verbosity(command: F) -> F:
+    """Add ``-q`` and ``-v``, which may stand before or after the name of the command."""
+
+    def count(ctx: click.Context, parameter: click.Parameter, value: int) -> None:
+        step = value if parameter.name == "verbose" else -value
+        ctx.meta[_LEVEL] = ctx.meta.get(_LEVEL, 0) + step
+
+    quiet = click.option("-q", "--quiet", count=True, expose_value=False, callback=count, help="No notes.")
+    verbose = click.option("-v", "--verbose", count=True, expose_value=False, callback=count, help="More notes.")
+    return quiet(verbose(command))
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
+
+output_option = click.option(
+    "-o", "--output", metavar="FILE", help="Write the JSON document to FILE, whole or not at all; - is standard output."
+)
+
+
+def level() -> int:
+    """How much to say: 0, less with ``-q``, more with ``-v``."""
+    value: int = click.get_current_context().meta.get(_LEVEL, 0)
+    return value
+
+
+def note(text: str, least_level: int = 0) -> None:
+    """Say something on standard error, unless asked to be quiet."""
+    if level() >= least_level:
+        click.echo(f"chainopt: {text}", err=True)
+
+
+def announce_compilation() -> None:
+    """Say once that kernels are compiled, should they not come from the cache."""
+    from chainopt.jit import on_first_compilation
+
+    speak = level() >= 0
+
+    def announce() -> None:
+        if speak:
+            click.echo("chainopt: compiling kernels; this happens once, they are kept for the next run", err=True)
+
+    on_first_compilation(announce)
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
+    """Print a table on standard output, as wide as it needs to be.
+
+    Parameters
+    ----------
+    columns
+        Headings; those that start with ``>`` are of columns flush right. Without any text there is no header.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD if any(columns) else None, show_header=any(columns), pad_edge=False)
+    for column in columns:
+        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(width=_WIDEST, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    click.echo("\n".join([*([title] if title else []), *(line for line in lines if line)]))
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number for a table; a dash for what is unknown."""
+    return "-" if value is None else f"{value:.{digits}g}"
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage."""
+    return "-" if value is None else f"{100 * value:.3g} %"

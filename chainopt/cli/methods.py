@@ -1,0 +1,40 @@
+"""``chainopt methods``: what ``--method`` takes."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from chainopt.cli.common import json_option, show_table, verbosity
+
+
+@click.command()
+@json_option
+@verbosity
+def command(as_json: bool) -> int:
+    """List the methods: a placement rule and an allocation rule, joined by a plus sign, or an alias.
+
+    \b
+    Example:
+      chainopt solve --method random+gca x.json
+    """
+    from chainopt.allocation import ALLOCATIONS
+    from chainopt.facade import ALIASES
+    from chainopt.placement import PLACEMENTS
+
+    entries = [
+        {"kind": kind, "name": name, "summary": method.summary, "source": method.source}
+        for kind, registry in (("placement", PLACEMENTS), ("allocation", ALLOCATIONS))
+        for name, method in registry.items()
+    ]
+    entries += [
+        {"kind": "alias", "name": name, "summary": f"the same as {method}", "source": ""}
+        for name, method in ALIASES.items()
+    ]
+    if as_json:
+        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+    else:
+        columns = ("kind", "name", "summary", "source")
+        show_table(columns, [[entry[column] for column in columns] for entry in entries])
+    return 0

@@ -1,0 +1,163 @@
+"""``chainopt solve``: from instance files to compositions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chainopt.cli.common import announce_compilation, json_option, level, note, output_option, verbosity
+from chainopt.errors import FormatError, InfeasibleError, UnstableError
+
+if TYPE_CHECKING:
+    from chainopt.model.instance import Instance
+    from chainopt.model.solution import Solution
+
+
+@click.command()
+@click.argument("instances", metavar="INSTANCE...", nargs=-1, required=True)
+@click.option("--method", default="auto", show_default=True, metavar="M", help="See `chainopt methods`.")
+@click.option(
+    "--objective",
+    type=click.Choice(["response-time", "job-servers", "rate"]),
+    default="response-time",
+    show_default=True,
+    help="Smallest mean response time; fewest job servers that serve the design rate; largest total service rate.",
+)
+@click.option(
+    "--cache-reservation",
+    default="auto",
+    show_default=True,
+    metavar="C|auto",
+    help="Jobs to leave room for at a block.",
+)
+@click.option(
+    "--criterion",
+    type=click.Choice(["exact", "lower", "upper", "surrogate"]),
+    default="exact",
+    show_default=True,
+    help="By which mean response time, or surrogate for it, compositions are compared.",
+)
+@click.option(
+    "--stop",
+    type=click.Choice(["rate", "never"]),
+    help="Whether servers stay empty once the design rate is met. [default: try both]",
+)
+@click.option(
+    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds for each instance."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of random rules.")
+@json_option
+@output_option
+@verbosity
+def command(
+    instances: tuple[str, ...], cache_reservation: str, output: str | None, as_json: bool, **options: Any
+) -> int:
+    """Find a composition for each INSTANCE.
+
+    With several instances, -o names a directory, and each solution goes to NAME.sol.json in it.
+
+    \b
+    Examples:
+      chainopt solve instances/bloom/bloom-ripe-j20-eta20-s1-medium.json
+      chainopt solve --criterion lower --stop rate x.json -o x.sol.json
+      chainopt solve --objective rate instances/tiny/*.json
+    """
+    from chainopt.cli.show import show_solutions
+    from chainopt.files import read_instance, solution_text, write_solution
+
+    options["cache_reservation"] = _reservation(cache_reservation)
+    if len(instances) > 1 and output not in (None, "-") and not Path(str(output)).is_dir():
+        raise FormatError("several instances need a directory to write to", source=output)
+    announce_compilation()
+    solved: list[tuple[Instance, Solution]] = []
+    for source in instances:
+        instance = read_instance(source)
+        solution = _solve(instance, options)
+        solved.append((instance, solution))
+        if output is not None:
+            write_solution(solution, _target(output, solution, several=len(instances) > 1))
+    solutions = [solution for _, solution in solved]
+    if as_json and output != "-":
+        texts = [solution_text(solution) for solution in solutions]
+        click.echo(texts[0] if len(texts) == 1 else "[\n" + ",\n".join(text.rstrip() for text in texts) + "\n]")
+    elif len(solved) > 1 and output != "-":
+        show_solutions(solutions)
+    elif output != "-":
+        _show(*solved[0])
+    return 0 if all(solution.status in ("optimal", "feasible") for solution in solutions) else 1
+
+
+def _reservation(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= 10**9:
+        raise click.BadParameter(
+            f"expected auto or a whole number from 1 to 10^9, got {text!r}", param_hint="--cache-reservation"
+        )
+    return int(text)
+
+
+def _solve(instance: Instance, options: dict[str, Any]) -> Solution:
+    """The solution, also where there is none; what is missing is said on standard error."""
+    from chainopt.facade import compose
+
+    try:
+        solution = compose(
+            instance,
+            options["method"],
+            options["objective"],
+            criterion=options["criterion"],
+            cache_reservation=options["cache_reservation"],
+            stop=options["stop"],
+            time_limit_s=options["time_limit"],
+            seed=options["seed"],
+        )
+    except (InfeasibleError, UnstableError) as error:
+        if error.solution is None:
+            raise
+        click.echo(f"chainopt: {instance.name}: {error.solution.status}: {error}", err=True)
+        return error.solution
+    if solution.status == "unknown":
+        text = f"no composition found whose total service rate reaches {instance.design_rate:g} jobs/s"
+        click.echo(f"chainopt: {instance.name}: unknown: {text}", err=True)
+    return solution
+
+
+def _target(output: str, solution: Solution, *, several: bool) -> str:
+    if output == "-" or not (several or Path(output).is_dir()):
+        return output
+    name = solution.instance.name
+    if name in (".", "..") or "/" in name or "\\" in name:
+        raise FormatError(f"the name {name!r} cannot be that of a file", source=output)
+    return str(Path(output) / f"{name}.sol.json")
+
+
+def _show(instance: Instance, solution: Solution) -> None:
+    from chainopt.cli.show import MOST_CHAINS, show_chains, show_evaluation
+    from chainopt.queueing import response_time
+
+    if solution.evaluation is None:
+        return
+    composition, arrival_rate = solution.composition, float(instance.workload.arrival_rate)
+    used = len(solution.placement)
+    further = [
+        ("servers that host blocks", f"{used} of {len(instance.servers)}"),
+        ("method", f"{solution.method} {_settings(solution)}".strip()),
+    ]
+    show_evaluation(solution.evaluation, f"{instance.name}: {solution.status}", further)
+    shares = utilisations = None
+    if solution.evaluation.mean_response_time_s is not None:
+        exact = response_time(composition, arrival_rate)
+        shares = exact.shares.tolist()
+        utilisations = (exact.shares * arrival_rate * composition.service_times_s / composition.capacities).tolist()
+    blocks = [chain.blocks for chain in composition.chains]
+    most = MOST_CHAINS if level() < 1 else len(blocks)
+    show_chains(solution.chains, blocks, shares, utilisations, most)
+    note(f"{solution.runtime_s:.3f} s", 1)
+
+
+def _settings(solution: Solution) -> str:
+    names = {"cache_reservation": "c"}
+    return ", ".join(f"{names.get(key, key)} = {value}" for key, value in solution.parameters.items())

@@ -1,0 +1,111 @@
+"""Why nothing fits: how many blocks or GB are short, and which c or cache size would do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainopt.quantity import rounded
+
+if TYPE_CHECKING:
+    from chainopt.model.grid import MemoryGrid
+    from chainopt.model.instance import Instance
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """What an instance lacks for one chain with `cache_reservation` jobs.
+
+    Attributes
+    ----------
+    cache_reservation
+        c.
+    blocks
+        L - Σ_j m_j(c), blocks that no server has room for.
+    extra_gb
+        Least memory to add, spread over the servers as suits best, so that all blocks fit.
+    block_room_gb
+        s_m + s_c c, memory that a block takes with its cache.
+    largest_reservation
+        Largest c for which all blocks fit, 0 if there is none.
+    largest_cache_gb, largest_block_gb
+        Largest s_c, or else largest s_m, with which all blocks fit with the cache of one job, rounded down; None where
+        the other alone is too large.
+    """
+
+    cache_reservation: int
+    blocks: int
+    extra_gb: Fraction
+    block_room_gb: Fraction
+    largest_reservation: int
+    largest_cache_gb: float | None
+    largest_block_gb: float | None
+
+    def __str__(self) -> str:
+        jobs = "one job" if self.cache_reservation == 1 else f"{self.cache_reservation} jobs"
+        clauses = [
+            f"the servers have room for all but {self.blocks} of the blocks with the cache of {jobs} each",
+            f"{_gb(self.extra_gb)} GB of memory are short, spread over the servers as suits best, "
+            f"or {_gb(self.blocks * self.block_room_gb)} GB on one more server",
+        ]
+        if self.largest_reservation:
+            clauses.append(f"c = {self.largest_reservation} is the largest that fits")
+        else:
+            sizes = {"cache_gb": self.largest_cache_gb, "block_gb": self.largest_block_gb}
+            fitting = [f"{name} at most {size:g}" for name, size in sizes.items() if size is not None]
+            if fitting:
+                clauses.append(f"it would fit with {' or '.join(fitting)}")
+        return "; ".join(clauses)
+
+
+def shortfall(instance: Instance, cache_reservation: int = 1) -> Shortfall | None:
+    """What is missing for one chain with so many jobs; None if all blocks have room.
+
+    Without pins and for c = 1, None means that a composition exists, and anything else that none does: a chain needs
+    n_j <= m_j(1) blocks at each server, and any servers with Σ m_j(1) >= L can be strung into one.
+    """
+    memory = instance.memory
+    unit = memory.block + memory.cache * cache_reservation
+    missing = memory.blocks - int(memory.sizes(cache_reservation).sum())
+    if missing <= 0:
+        return None
+    to_next = np.sort(unit - memory.free % unit)  # what each server lacks for one block more
+    filled = min(missing, to_next.size)
+    extra = sum(to_next[:filled].tolist()) + (missing - filled) * unit
+    gb = Fraction(1, 10**memory.places)
+    fitting = [c for c in memory.reservations().tolist() if memory.sizes(c).sum() >= memory.blocks]
+    return Shortfall(
+        cache_reservation,
+        missing,
+        extra * gb,
+        unit * gb,
+        max(fitting, default=0),
+        _gb_less(memory, memory.block),
+        _gb_less(memory, memory.cache),
+    )
+
+
+def _gb_less(memory: MemoryGrid, other: int) -> float | None:
+    """What the largest room for a block with which all blocks fit leaves beside `other`, GB rounded down to 4 digits.
+
+    The largest room x with Σ_j min(floor(M_j / x), L) >= L is found by bisection.
+    """
+    free = [Fraction(int(value)) for value in memory.free]
+    low, high = Fraction(0), max(free) + 1
+    for _ in range(80):
+        room = (low + high) / 2
+        fits = sum(min(value // room, memory.blocks) for value in free) >= memory.blocks
+        low, high = (room, high) if fits else (low, room)
+    left = (high - other) / 10**memory.places
+    if left <= 0:
+        return None
+    places = 3 - math.floor(math.log10(left))
+    return float(Fraction(math.floor(left * Fraction(10) ** places)) / Fraction(10) ** places) or None
+
+
+def _gb(amount: Fraction) -> str:
+    return format(rounded(amount, 6), "f")

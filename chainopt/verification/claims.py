@@ -1,0 +1,146 @@
+"""Are the numbers true? Evaluation, status, bound and gap of a solution against what its composition gives."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainopt.model.solution import Objective, Status
+from chainopt.verification import response
+from chainopt.verification.composition import TOLERANCE, Recomputed, Violation, agrees
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chainopt.model.evaluation import Evaluation
+    from chainopt.model.instance import Instance
+    from chainopt.model.solution import Solution
+
+_QUANTILES = {"p95_response_time_s": 0.05, "p99_response_time_s": 0.01}
+_TIMES = (
+    "mean_response_time_s",
+    "mean_service_time_s",
+    "mean_waiting_time_s",
+    "waiting_probability",
+    "lower_bound_s",
+    "upper_bound_s",
+    *_QUANTILES,
+)
+
+
+def check_claims(instance: Instance, solution: Solution, composition: Recomputed) -> Iterator[Violation]:
+    """All false claims of a solution whose composition is valid."""
+    arrival_rate = Fraction(instance.workload.arrival_rate)
+    total = sum(
+        (count / time for count, time in zip(composition.capacities, composition.service_times, strict=True)),
+        Fraction(0),
+    )
+    if solution.evaluation is not None:
+        yield from _evaluation(solution.evaluation, composition, arrival_rate, total)
+    yield from _status(instance, solution, arrival_rate, total)
+    yield from _bound(solution)
+
+
+def _evaluation(
+    claimed: Evaluation, composition: Recomputed, arrival_rate: Fraction, total: Fraction
+) -> Iterator[Violation]:
+    if claimed.job_servers != sum(composition.capacities):
+        yield _false("job_servers", claimed.job_servers, sum(composition.capacities))
+    if not agrees(claimed.total_service_rate, total):
+        yield _false("total_service_rate", claimed.total_service_rate, float(total))
+    if claimed.load is not None and not (total and agrees(claimed.load, arrival_rate / total)):
+        yield _false("load", claimed.load, float(arrival_rate / total) if total else None)
+    stable = arrival_rate < total
+    for name in _TIMES:
+        value = getattr(claimed, name)
+        if value is not None and not stable:
+            yield _false(name, value, None)
+    if stable:
+        yield from _times(claimed, composition, float(arrival_rate), float(total))
+
+
+def _times(claimed: Evaluation, composition: Recomputed, arrival_rate: float, total: float) -> Iterator[Violation]:
+    rates = np.array([float(1 / time) for time in composition.service_times])
+    capacities = np.array(composition.capacities)
+    answer = response.response(rates, capacities, arrival_rate)
+    lower, upper = response.bounds(rates, capacities, arrival_rate)
+    recomputed = {
+        "mean_response_time_s": answer.mean_service + answer.mean_waiting,
+        "mean_service_time_s": answer.mean_service,
+        "mean_waiting_time_s": answer.mean_waiting,
+        "waiting_probability": answer.waiting_probability,
+        "lower_bound_s": lower,
+        "upper_bound_s": upper,
+    }
+    for name, value in recomputed.items():
+        claim = getattr(claimed, name)
+        if claim is not None and not agrees(claim, value) and max(claim, value) > 1e-100:
+            yield _false(name, claim, value)
+    for name, beyond in _QUANTILES.items():
+        claim = getattr(claimed, name)
+        if claim is None:
+            continue
+        before, after = (
+            response.tail(answer, rates, total - arrival_rate, claim * (1 + sign * TOLERANCE)) for sign in (-1, 1)
+        )
+        if not after <= beyond <= before:
+            yield Violation(
+                f"evaluation.{name}", f"{after:.6g} of the jobs take longer than {claim:.9g} s, not {beyond}"
+            )
+
+
+def _status(instance: Instance, solution: Solution, arrival_rate: Fraction, total: Fraction) -> Iterator[Violation]:
+    solved = solution.status in (Status.OPTIMAL, Status.FEASIBLE)
+    if solved and not solution.chains:
+        yield Violation("status", f"{solution.status}, but there is no chain")
+    elif solved and solution.objective is Objective.RESPONSE_TIME and total <= arrival_rate:
+        message = (
+            f"{solution.status}, but the arrival rate {float(arrival_rate):g} is not below {float(total):g} jobs/s"
+        )
+        yield Violation("status", message)
+    elif solved and solution.objective is Objective.JOB_SERVERS:
+        needed = arrival_rate / Fraction(instance.workload.target_load)
+        if float(total) < float(needed) * (1 - 1e-12):
+            message = (
+                f"{solution.status}, but the total service rate {float(total):g} is below {float(needed):g} jobs/s"
+            )
+            yield Violation("status", message)
+    if solution.status is Status.UNSTABLE and total > arrival_rate:
+        yield Violation("status", f"unstable, but the total service rate is {float(total):g} jobs/s")
+    if solution.status is Status.INFEASIBLE and (solution.chains or _surely_feasible(instance)):
+        yield Violation("status", "infeasible, but there is a composition")
+
+
+def _surely_feasible(instance: Instance) -> bool:
+    """Whether servers without pins can host all blocks, each with room for one job."""
+    room = Fraction(instance.service.block_gb) + Fraction(instance.service.cache_gb)
+    free = (Fraction(s.memory_gb) - Fraction(s.reserve_gb) for s in instance.servers if s.pin is None)
+    return sum(memory // room for memory in free) >= instance.service.blocks
+
+
+def _bound(solution: Solution) -> Iterator[Violation]:
+    value, bound, gap = solution.value, solution.bound, solution.gap
+    if bound is None:
+        if gap is not None:
+            yield Violation("gap", f"{gap:g}, but there is no bound")
+        if solution.status is Status.OPTIMAL:
+            yield Violation("status", "optimal, but there is no bound")
+        return
+    if value is None:
+        return
+    beyond = bound - value if solution.objective is not Objective.RATE else value - bound
+    if beyond > TOLERANCE * max(abs(bound), abs(value)):
+        yield Violation("bound", f"{bound:.9g} is beyond the value {value:.9g} that it bounds")
+    recomputed = abs(value - bound) / max(abs(value), abs(bound))
+    if gap is not None and abs(gap - recomputed) > TOLERANCE:
+        yield _false("gap", gap, recomputed)
+    if solution.status is Status.OPTIMAL and recomputed > TOLERANCE:
+        yield Violation("status", f"optimal, but value {value:.9g} and bound {bound:.9g} differ")
+
+
+def _false(name: str, claimed: float, recomputed: float | None) -> Violation:
+    truth = "there is none, for the load is not below 1" if recomputed is None else f"recomputed {recomputed:.9g}"
+    place = name if name == "gap" else f"evaluation.{name}"
+    return Violation(place, f"{claimed:.9g}, {truth}")
