@@ -54,7 +54,7 @@ class Group(click.Group):
             code = 130
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 141
+            code = 1  # as click does where it sees it first
         except ChainoptError as error:
             click.echo(f"chainopt: error: {error}", err=True)
             code = 1 if isinstance(error, InfeasibleError | UnstableError) else 2

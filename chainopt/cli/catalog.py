@@ -35,7 +35,7 @@ def models(config: str | None, precision: str | None, tokens: int, as_json: bool
     """Models: blocks, and the memory of a block and of its cache. GB = 10^9 bytes."""
     from chainopt import catalog
 
-    chosen = catalog.models() if config is None else (catalog.read_config(config),)
+    chosen = catalog.models() if config is None else (catalog.read_config(config, precision),)
     entries = [
         {
             "name": model.name,

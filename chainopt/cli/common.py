@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,6 +14,22 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 _LEVEL = "chainopt.verbosity"
 _WIDEST = 100_000
+
+
+class PositiveNumber(click.ParamType):
+    """A finite number above 0."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            self.fail(f"expected a finite number above 0, got {value!r}", param, ctx)
+        return number
 
 
 def verbosity(command: F) -> F:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chainopt.cli.common import announce_compilation, json_option, level, output_option, verbosity
+from chainopt.cli.common import PositiveNumber, announce_compilation, json_option, level, output_option, verbosity
 from chainopt.errors import FormatError, UnstableError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 @click.argument("solution", metavar="SOLUTION")
 @click.option(
     "--arrival-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=PositiveNumber(),
     metavar="R",
     help="Jobs per second. [default: the instance's]",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chainopt.cli.common import announce_compilation, json_option, level, note, output_option, verbosity
+from chainopt.cli.common import PositiveNumber, announce_compilation, json_option, level, note, output_option, verbosity
 from chainopt.errors import FormatError, InfeasibleError, UnstableError
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ if TYPE_CHECKING:
     type=click.Choice(["rate", "never"]),
     help="Whether servers stay empty once the design rate is met. [default: try both]",
 )
-@click.option(
-    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds for each instance."
-)
+@click.option("--time-limit", type=PositiveNumber(), metavar="S", help="Seconds for each instance.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random rules.")
 @json_option
 @output_option
