@@ -38,9 +38,10 @@ def arc_heaps(
             if slots[j] >= graph.boundaries[e] - graph.boundaries[b]:
                 size[graph.group[e] + b - graph.lowest[e]] += 1
     first = np.zeros(groups + 1, dtype=np.int64)
-    first[1:] = np.cumsum(size)
+    for g in range(groups):
+        first[g + 1] = first[g] + size[g]
+        size[g] = 0
     servers = np.empty(first[groups], dtype=np.int64)
-    size[:] = 0
     for j in range(graph.target.size):
         e = graph.target[j]
         for b in range(graph.source[j], e):

@@ -176,5 +176,6 @@ def _refresh_arcs(
 def _doubled(array: NDArray[np.int64]) -> NDArray[np.int64]:
     """Copy with twice the room."""
     larger = np.zeros(2 * array.size, dtype=np.int64)
-    larger[: array.size] = array
+    for i in range(array.size):
+        larger[i] = array[i]
     return larger

@@ -16,7 +16,7 @@ _LEVEL = "chainopt.verbosity"
 _WIDEST = 100_000
 
 
-class PositiveNumber(click.ParamType):
+class PositiveNumber(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
     """A finite number above 0."""
 
     name = "number"

@@ -60,6 +60,11 @@ class MemoryGrid:
         left = (self.free - self.block * sizes.astype(self.free.dtype)) // self.cache
         return np.where(sizes > 0, left, 0).astype(np.int64)
 
+    def slots_of(self, server: int, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Cache slots that one server has left beside so many blocks, negative where they do not fit."""
+        left = (self.free[server] - self.block * sizes.astype(self.free.dtype)) // self.cache
+        return left.astype(np.int64)
+
     def largest_reservation(self) -> int:
         """c_max = floor((max_j M_j - s_m) / s_c), negative where no server can host a block."""
         return (int(max(self.free)) - self.block) // self.cache

@@ -206,17 +206,18 @@ def carried_by_chain(
     rates, capacities
         In the order in which an arrival tries the chains, shape (K,).
     """
-    scale = arrival_rate + np.sum(rates * capacities)
-    span = np.log1p(scale / np.min(rates))
-    angles = np.pi * np.arange(nodes) / (nodes - 1)
-    points = span * (1 - np.cos(angles)) / 2  # t = 0, where s is infinite, up to the least rate
-    weights = np.ones(nodes)
-    weights[1::2] = -1.0
-    weights[0] /= 2
-    weights[-1] /= 2
+    scale, slowest = arrival_rate, rates[0]
+    for k in range(rates.size):
+        scale += rates[k] * capacities[k]
+        slowest = min(slowest, rates[k])
+    span = np.log1p(scale / slowest)
+    points = np.empty(nodes)  # t = 0, where s is infinite, up to the least rate
+    weights = np.empty(nodes)
     s = np.empty(nodes)
-    s[0] = np.inf
-    s[1:] = scale / np.expm1(points[1:])
+    for i in range(nodes):
+        points[i] = span * (1 - np.cos(np.pi * i / (nodes - 1))) / 2
+        weights[i] = (-1.0) ** i / (2 if i in (0, nodes - 1) else 1)
+        s[i] = scale / np.expm1(points[i])
 
     f = np.zeros(nodes)
     shifted = np.empty(nodes)
@@ -253,8 +254,8 @@ def _interpolation_row(
     for i in range(points.size):
         distance = at - points[i]
         if distance == 0:
-            row[:] = 0.0
-            row[i] = 1.0
+            for k in range(points.size):
+                row[k] = 1.0 if k == i else 0.0
             return
         row[i] = weights[i] / distance
         total += row[i]
