@@ -20,7 +20,7 @@ class FormatError(ChainoptError):
     message
         One sentence: the value, and what was expected.
     source
-        Name of the file, or ``-`` for standard input.
+        Name of the file, or ``standard input``.
     line, column
         Position in the file, both counted from 1.
     path

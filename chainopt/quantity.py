@@ -7,7 +7,7 @@ integers: the decimals of an instance are multiplied by one power of ten, once.
 from __future__ import annotations
 
 import math
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+EXACT = Context(prec=100)
+"""Enough digits for every sum of two numbers of an instance; the usual 28 are not."""
 RELATIVE_TOLERANCE = 1e-12
 """Rates closer than this, relative to the larger, count as equal. The only tolerance of decisions."""
 
@@ -45,7 +47,7 @@ def decimal_places(values: Iterable[Decimal]) -> int:
     """Least d >= 0 such that every value times 10^d is an integer."""
     places = 0
     for value in values:
-        exponent = value.normalize().as_tuple().exponent
+        exponent = value.normalize(EXACT).as_tuple().exponent
         assert isinstance(exponent, int), "values are finite"
         places = max(places, -exponent)
     return places

@@ -3,36 +3,51 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
-from json.decoder import JSONDecoder, scanstring  # type: ignore[attr-defined]
+from collections import Counter
+from decimal import Decimal, InvalidOperation
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import simplejson
 from pydantic import BaseModel, ValidationError
+from pydantic_core import InitErrorDetails
 
 from chainopt.errors import FormatError
-from chainopt.files.text import line_and_column, read_text
+from chainopt.files.text import line_and_column, printable, read_text, source_name
 from chainopt.model.record import shown
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator, Iterator
+    from collections.abc import Collection, Iterator
+
+    from pydantic_core import ErrorDetails
 
 Path = tuple[str | int, ...]
 R = TypeVar("R", bound=BaseModel)
 
-_SPACE = re.compile(r"[ \t\n\r]*")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_MOST_DIGITS = 400
+_MOST_CHARACTERS = 500
 _MOST_DEPTH = 100
+_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+_SPACE = re.compile(r"[ \t\n\r]*")
+_WORD = re.compile(r"\w+|.|", re.DOTALL)
+_SKIP = simplejson.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+_WRITE = simplejson.JSONEncoder(use_decimal=True, ensure_ascii=False, allow_nan=False)
 _EXPECTED = {
-    "int_type": "an integer",
-    "string_type": "a string",
     "dict_type": "an object",
     "model_type": "an object",
-    "model_attributes_type": "an object",
     "tuple_type": "an array",
+    "string_type": "a string",
+    "string_unicode": "text without lone surrogates",
+    "int_type": "an integer",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "too_short": "{min_length} or more elements",
+    "too_long": "{max_length} or fewer elements",
 }
+"""What pydantic misses, by the type of its error."""
 
 
 def read_record(source: str | os.PathLike[str], record: type[R]) -> R:
@@ -43,150 +58,157 @@ def read_record(source: str | os.PathLike[str], record: type[R]) -> R:
     FormatError
         If the file is not JSON or not such a record; the first mistake in the file is the one reported.
     """
-    name = str(source)
-    return parse_record(read_text(source), record, "standard input" if name == "-" else name)
+    return parse_record(read_text(source), record, source_name(source))
 
 
 def parse_record(text: str, record: type[R], source: str) -> R:
     """Read a JSON text as a record; `source` names it in errors."""
-    data = _load(text, source)
+    path: Path = ()
     try:
-        return record.model_validate(data)
-    except ValidationError as error:
-        offsets = dict(_offsets(text))
-        mistakes = [(dict(detail), _path(detail)) for detail in error.errors(include_url=False)]
-        detail, path = min(mistakes, key=lambda mistake: _nearest(offsets, mistake[1]))
-        line, column = line_and_column(text, _nearest(offsets, path))
-        raise FormatError(
-            _message(detail), source=source, line=line, column=column, path=_shown_path(path)
-        ) from None
-
-
-def _load(text: str, source: str) -> Any:
-    try:
-        return simplejson.loads(
-            text,
-            parse_float=_decimal,
-            parse_int=_integer,
-            parse_constant=_no_constant,
-            object_pairs_hook=_no_duplicates,
-        )
+        data = _load(text)
+        try:
+            _check_format(data, record)
+            return record.model_validate(data)
+        except ValidationError as error:
+            message, offset, path = _first_mistake(text, data, error)
     except simplejson.JSONDecodeError as error:
-        message = f"not JSON: {error.msg}"
-        raise FormatError(message, source=source, line=error.lineno, column=error.colno) from None
+        message, offset = _syntax(text, error), error.pos
     except RecursionError:
-        line, column = line_and_column(text, _too_deep(text))
-        message = f"brackets are nested more than {_MOST_DEPTH} deep"
-        raise FormatError(message, source=source, line=line, column=column) from None
-    except _BadValueError as error:
-        line, column = line_and_column(text, _find(text, error.value))
-        raise FormatError(str(error), source=source, line=line, column=column) from None
+        message, offset = f"brackets are nested more than {_MOST_DEPTH} deep", _too_deep(text)
+    line, column = line_and_column(text, offset)
+    raise FormatError(message, source=source, line=line, column=column, path=_shown_path(path))
 
 
-class _BadValueError(Exception):
-    def __init__(self, message: str, value: str) -> None:
-        super().__init__(message)
-        self.value = value
+class _Unreadable:
+    """Stands in the data for what no record takes, so that the error of the record leads to it."""
+
+    def __init__(self, text: str, key: str | None = None) -> None:
+        self.text = text
+        self.key = key
+
+    def __repr__(self) -> str:
+        return self.text
 
 
-def _decimal(literal: str) -> Decimal:
-    return Decimal(literal) if len(literal) <= _MOST_DIGITS else _too_long(literal)
+def _load(text: str) -> Any:
+    return simplejson.loads(
+        text,
+        parse_float=_decimal,
+        parse_int=_integer,
+        parse_constant=_Unreadable,
+        object_pairs_hook=_object,
+    )
 
 
-def _integer(literal: str) -> int | Decimal:
-    if len(literal) > _MOST_DIGITS:
-        return _too_long(literal)
-    return Decimal(literal) if literal == "-0" else int(literal)
+def _decimal(literal: str) -> Decimal | _Unreadable:
+    if len(literal) > _MOST_CHARACTERS:
+        return _Unreadable(f"a number of {len(literal)} characters")
+    try:
+        return Decimal(literal)
+    except InvalidOperation:  # an exponent of more than 18 digits
+        return _Unreadable(literal)
 
 
-def _too_long(literal: str) -> Decimal:
-    raise _BadValueError(f"a number of {len(literal)} characters, expected at most {_MOST_DIGITS}", literal)
+def _integer(literal: str) -> int | Decimal | _Unreadable:
+    return _decimal(literal) if len(literal) > _MOST_CHARACTERS or literal == "-0" else int(literal)
 
 
-def _no_constant(literal: str) -> None:
-    raise _BadValueError(f"expected a finite number, got {literal}", literal)
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Unreadable:
     result = dict(pairs)
     if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for i, key in enumerate(keys) if key in keys[:i])
-        raise _BadValueError(f"the key {shown(twice)} stands twice in one object", simplejson.dumps(twice))
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        return _Unreadable(f"the key {shown(twice)} stands twice in one object", twice)
     return result
 
 
-def _find(text: str, literal: str) -> int:
-    """Where a value that cannot be read stands: its first place outside strings.
+def _check_format(data: Any, record: type[BaseModel]) -> None:
+    """The format before all else: nothing else means anything in a file of another kind or version."""
+    known = record.model_fields["format"].default
+    if isinstance(data, dict) and data.get("format") != known:
+        kind = "literal_error" if "format" in data else "missing"
+        error = InitErrorDetails(type=kind, loc=("format",), input=data.get("format"), ctx={"expected": repr(known)})
+        raise ValidationError.from_exception_data(record.__name__, [error])
 
-    A duplicate key is sought from its second appearance on.
-    """
-    if literal.startswith('"'):
-        places = [match.start() for match in _STRING.finditer(text) if match.group() == literal]
-        return places[min(1, len(places) - 1)] if places else 0
-    return max(_without_strings(text).find(literal), 0)
+
+def _first_mistake(text: str, data: Any, error: ValidationError) -> tuple[str, int, Path]:
+    """What is wrong, where in the text, and where in the document."""
+    mistakes: dict[Path, tuple[ErrorDetails, Any]] = {}
+    for detail in error.errors(include_url=False):
+        path, value = _follow(data, (*detail["loc"], *detail.get("ctx", {}).get("path", ())))
+        mistakes.setdefault(path, (detail, value))
+    path, key, start = _locate(text, mistakes)
+    detail, value = mistakes[path]
+    if isinstance(value, _Unreadable) and value.key is not None:
+        places = [place for step, place, _ in _members(text, start) if step == value.key]
+        return value.text, places[1], (*path, value.key)
+    return _message(detail), key if detail["type"] == "extra_forbidden" else start, path
+
+
+def _follow(data: Any, path: Path) -> tuple[Path, Any]:
+    """As much of the path as leads somewhere in the data, and the value there."""
+    for n, step in enumerate(path):
+        if not (step in data if isinstance(data, dict) else isinstance(data, list) and step in range(len(data))):
+            return path[:n], data
+        data = data[step]
+    return path, data
+
+
+def _locate(text: str, paths: Collection[Path]) -> tuple[Path, int, int]:
+    """The first of these paths in the text, and where its key and its value stand; inner ones before outer ones."""
+    prefixes = {path[:n] for path in paths for n in range(len(path) + 1)}
+    path: Path = ()
+    key = start = _skip_space(text, 0)
+    while inner := next((m for m in _members(text, start) if (*path, m[0]) in prefixes), None):
+        path, key, start = (*path, inner[0]), inner[1], inner[2]
+    return path, key, start
+
+
+def _members(text: str, index: int) -> Iterator[tuple[str | int, int, int]]:
+    """Key or position of each member of the array or object at `index`, and where its key and its value stand."""
+    opening = text[index]
+    if opening not in "[{":
+        return
+    index = _skip_space(text, index + 1)
+    for position in count():
+        if text[index] in "]}":
+            return
+        step, key = position, index
+        if opening == "{":
+            step, index = _SKIP.raw_decode(text, index)
+            index = _skip_space(text, _skip_space(text, index) + 1)
+        yield step, key, index
+        index = _skip_space(text, _SKIP.raw_decode(text, index)[1])
+        if text[index] == ",":
+            index = _skip_space(text, index + 1)
+
+
+def _skip_space(text: str, index: int) -> int:
+    match = _SPACE.match(text, index)
+    assert match is not None, "the pattern fits everywhere"
+    return match.end()
 
 
 def _too_deep(text: str) -> int:
     """Where brackets are nested too deeply."""
     depth = 0
-    for match in re.finditer(r"[\[\]{}]", _without_strings(text)):
-        depth += 1 if match.group() in "[{" else -1
+    for match in _BRACKET.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match.group(), 0)
         if depth > _MOST_DEPTH:
             return match.start()
     return 0
 
 
-def _without_strings(text: str) -> str:
-    return _STRING.sub(lambda match: " " * len(match.group()), text)
+def _syntax(text: str, error: simplejson.JSONDecodeError) -> str:
+    """What the parser misses, and what stands there."""
+    match = _WORD.match(text, error.pos)
+    found = shown(match.group()) if match and match.group() else "the end of the file"
+    problem = error.msg.replace("%r", found).removesuffix(" at").removesuffix(" starting")
+    return f"not JSON: {problem[0].lower()}{problem[1:]}" + (f", got {found}" if "xpecting" in problem else "")
 
 
-def _offsets(text: str) -> Iterator[tuple[Path, int]]:
-    """Where each value of a valid JSON text starts, by its path; only the way to an error message pays for this."""
-    decoder = JSONDecoder()
-
-    def skip(index: int) -> int:
-        match = _SPACE.match(text, index)
-        assert match is not None
-        return match.end()
-
-    def walk(path: Path, index: int) -> Generator[tuple[Path, int], None, int]:
-        yield path, index
-        opening = text[index]
-        if opening not in "[{":
-            end: int = decoder.raw_decode(text, index)[1]
-            return end
-        index, item = skip(index + 1), 0
-        while text[index] not in "]}":
-            step: str | int = item
-            if opening == "{":
-                step, index = scanstring(text, index + 1)
-                index = skip(skip(index) + 1)
-            index = skip((yield from walk((*path, step), index)))
-            if text[index] == ",":
-                index = skip(index + 1)
-            item += 1
-        return index + 1
-
-    yield from walk((), skip(0))
-
-
-def _nearest(offsets: dict[Path, int], path: Path) -> int:
-    """Offset of the value at the path, or of the innermost value around it that is there."""
-    while path not in offsets:
-        path = path[:-1]
-    return offsets[path]
-
-
-def _path(detail: Any) -> Path:
-    """Path in the document; the error of a cross-reference carries the rest of its own path."""
-    return (*detail["loc"], *detail.get("ctx", {}).get("path", ()))
-
-
-def _message(detail: dict[str, Any]) -> str:
+def _message(detail: ErrorDetails) -> str:
     """One line of what is wrong, with the value."""
-    kind, value = detail["type"], detail["input"]
-    context = detail.get("ctx", {})
+    kind, context = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
     if kind == "cross_reference":
@@ -195,24 +217,14 @@ def _message(detail: dict[str, Any]) -> str:
         return f"the key {shown(detail['loc'][-1])} is missing"
     if kind == "extra_forbidden":
         return f"unknown key {shown(detail['loc'][-1])}"
-    problem = detail["msg"].replace("Input should be", "expected")
-    if kind in _EXPECTED:
-        problem = f"expected {_EXPECTED[kind]}"
-    return f"{problem[0].lower()}{problem[1:]}, got {_kind(value)}"
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return f"an array of {len(value)}"
-    return "null" if value is None else shown(value)
+    expected = _EXPECTED.get(kind)
+    problem = printable(detail["msg"]) if expected is None else f"expected {expected.format(**context)}"
+    return f"{problem}, got {shown(detail['input'])}"
 
 
 def _shown_path(path: Path) -> str | None:
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    printable = "".join(c if c.isprintable() else "?" for c in text.removeprefix("."))
-    return (printable if len(printable) <= 120 else printable[:117] + "...") or None
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    return printable(text if len(text) <= 120 else text[:117] + "...") or None
 
 
 def dump(document: dict[str, Any]) -> str:
@@ -220,13 +232,8 @@ def dump(document: dict[str, Any]) -> str:
     entries = []
     for key, value in document.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            text = "[\n    " + ",\n    ".join(_compact(item) for item in value) + "\n  ]"
+            text = "[\n    " + ",\n    ".join(_WRITE.encode(item) for item in value) + "\n  ]"
         else:
-            text = _compact(value)
-        entries.append(f"  {_compact(key)}: {text}")
+            text = _WRITE.encode(value)
+        entries.append(f"  {_WRITE.encode(key)}: {text}")
     return "{\n" + ",\n".join(entries) + "\n}\n"
-
-
-def _compact(value: Any) -> str:
-    text: str = simplejson.dumps(value, use_decimal=True, ensure_ascii=False, allow_nan=False)
-    return text

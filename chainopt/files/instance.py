@@ -107,7 +107,8 @@ def canonical_form(instance: Instance) -> str:
 
 
 def _plain(number: Decimal) -> str:
-    return format(number.normalize(), "f")
+    text = f"{number:f}"  # not normalize(): it rounds to the precision of the context
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def digest(instance: Instance) -> str:

@@ -48,7 +48,6 @@ def solution_text(solution: Solution) -> str:
     for key in ("placement", "chains"):
         document[key] = list(document[key])
     document["placement"] = [
-        {"server": entry["server"], "start": entry["start"], "stop": entry["stop"]}
-        for entry in document["placement"]
+        {"server": entry["server"], "start": entry["start"], "stop": entry["stop"]} for entry in document["placement"]
     ]
     return dump(document)

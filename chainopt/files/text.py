@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
+import stat
 import sys
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from chainopt.errors import FormatError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MOST_BYTES = 2**30
+_CHUNK = 2**20
 
 
 def read_text(source: str | os.PathLike[str]) -> str:
@@ -20,11 +26,12 @@ def read_text(source: str | os.PathLike[str]) -> str:
     FormatError
         If the file cannot be read, or is no such text.
     """
-    name = os.fspath(source)
+    name = source_name(source)
     try:
-        data = sys.stdin.buffer.read() if name == "-" else _bytes(Path(name))
-    except OSError as error:
-        raise FormatError(f"cannot be read: {error.strerror or error}", source=name) from error
+        with _opened(source) as file:
+            data = _bytes(file)
+    except (OSError, ValueError) as error:
+        raise FormatError(f"cannot be read: {_reason(error)}", source=name) from error
     if data.startswith(b"\xef\xbb\xbf"):
         raise FormatError("expected UTF-8 without a byte order mark, got one", source=name, line=1, column=1)
     try:
@@ -37,58 +44,107 @@ def read_text(source: str | os.PathLike[str]) -> str:
         ) from error
 
 
-def _bytes(path: Path) -> bytes:
-    if path.is_file() and path.stat().st_size > MOST_BYTES:
-        raise OSError(0, f"it is larger than {MOST_BYTES} bytes")
-    return path.read_bytes()
+def source_name(source: str | os.PathLike[str]) -> str:
+    """How errors call a file that is read."""
+    name = os.fspath(source)
+    return "standard input" if name == "-" else printable(name)
+
+
+def printable(text: str) -> str:
+    """`text` with a question mark for each character that cannot be printed."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+@contextlib.contextmanager
+def _opened(source: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    if os.fspath(source) != "-":
+        with open(source, "rb") as file:
+            yield file
+    elif sys.stdin is None:
+        raise OSError("it is closed")
+    else:
+        yield sys.stdin.buffer
+
+
+def _bytes(file: BinaryIO) -> bytes:
+    data = bytearray()
+    while chunk := file.read(_CHUNK):
+        data += chunk
+        if len(data) > MOST_BYTES:
+            raise OSError(f"it is larger than {MOST_BYTES} bytes")
+    return bytes(data)
 
 
 def write_text(text: str, target: str | os.PathLike[str]) -> None:
     """Write a text to a temporary file beside the target and rename it, so that the target is whole or untouched.
 
+    Symbolic links are followed, and the permissions of a file that is replaced are kept.
+
     Raises
     ------
     FormatError
         If the target cannot be written.
+    BrokenPipeError
+        If the reader of a pipe is gone, which the command line handles.
     """
-    name = os.fspath(target)
-    if name == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    path = Path(name)
-    if path.is_dir():
-        raise FormatError("cannot be written: it is a directory", source=name)
-    if path.exists() and not path.is_file():  # /dev/null, a pipe: cannot be replaced, and need not be
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise FormatError(f"cannot be written: {error.strerror or error}", source=name) from error
-        return
-    temporary = None
+    standard = os.fspath(target) == "-"
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:50]}.", suffix=".tmp", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        data = text.encode("utf-8")
+        if standard:
+            _write_standard_output(data)
+        else:
+            _write_file(data, target)
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        name = "standard output" if standard else printable(os.fspath(target))
+        raise FormatError(f"cannot be written: {_reason(error)}", source=name) from error
+
+
+def _write_standard_output(data: bytes) -> None:
+    if sys.stdout is None:
+        raise OSError("it is closed")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)  # UTF-8, whatever the locale says
+    sys.stdout.buffer.flush()
+
+
+def _write_file(data: bytes, target: str | os.PathLike[str]) -> None:
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
+        _replace(os.path.realpath(target), data, None)
+        return
+    if not stat.S_ISREG(old.st_mode):  # /dev/null, a pipe: cannot be replaced, and need not be
+        with open(target, "wb") as file:
+            file.write(data)
+    elif not os.access(target, os.W_OK):
+        raise OSError("it is write-protected")
+    else:
+        _replace(os.path.realpath(target), data, stat.S_IMODE(old.st_mode))
+
+
+def _replace(path: str, data: bytes, mode: int | None) -> None:
+    """Write a new file and give it the path; `mode` are its permissions, None for the usual ones."""
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name[:50]}.{secrets.token_hex(8)}.tmp")
+    private = 0o666 if mode is None else mode & 0o600
+    try:
+        with open(temporary, "xb", opener=lambda file, flags: os.open(file, flags, private)) as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _mode(path))
-        os.replace(temporary, path.resolve())
-        temporary = None
-    except OSError as error:
-        raise FormatError(f"cannot be written: {error.strerror or error}", source=name) from error
-    finally:
-        if temporary is not None and os.path.exists(temporary):
+        if mode is not None:
+            os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException:  # Ctrl-C too
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
+        raise
 
 
-def _mode(path: Path) -> int:
-    """Permissions that a plain write would give: those of the file that is replaced, else those of a new file."""
-    if path.exists():
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+def _reason(error: OSError | ValueError) -> str:
+    return printable(getattr(error, "strerror", None) or str(error))
 
 
 def line_and_column(text: str, offset: int) -> tuple[int, int]:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from chainopt.model.record import Integer, Record
+from chainopt.model.record import Integer, Real, Record
 
-Time = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Time = Annotated[Real, Field(ge=0)]
 
 
 class Evaluation(Record):
@@ -22,6 +22,6 @@ class Evaluation(Record):
     mean_waiting_time_s: Time | None = None
     p95_response_time_s: Time | None = None
     p99_response_time_s: Time | None = None
-    waiting_probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    waiting_probability: Annotated[Real, Field(ge=0, le=1)] | None = None
     lower_bound_s: Time | None = Field(default=None, description="Theorem 4, for this composition")
     upper_bound_s: Time | None = Field(default=None, description="Theorem 4, for this composition")

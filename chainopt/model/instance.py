@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import FailFast, Field, model_validator
 
 from chainopt.model.grid import MemoryGrid, TimeGrid
 from chainopt.model.record import (
@@ -23,6 +23,7 @@ from chainopt.model.record import (
     cross_reference,
     shown,
 )
+from chainopt.quantity import EXACT
 
 
 class Service(Record):
@@ -59,9 +60,7 @@ class Server(Record):
 
     id: Name
     memory_gb: Size = Field(description="M_j, memory, GB")
-    comm_s: Amount = Field(
-        description="τ^c_j, mean communication time of a job that takes part in the server, s"
-    )
+    comm_s: Amount = Field(description="τ^c_j, mean communication time of a job that takes part in the server, s")
     comp_s_per_block: Amount = Field(description="τ^p_j, mean computation time of a job for each block, s")
     reserve_gb: Amount = Field(default=Decimal(0), description="memory that is not ours, GB")
     pin: BlockRange | None = Field(default=None, description="this range of blocks and no other")
@@ -84,7 +83,7 @@ class Instance(Record):
     note: Text | None = None
     service: Service
     workload: Workload
-    servers: Annotated[tuple[Server, ...], Field(min_length=1, max_length=MOST_SERVERS)]
+    servers: Annotated[tuple[Server, ...], Field(min_length=1, max_length=MOST_SERVERS), FailFast()]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -107,7 +106,7 @@ class Instance(Record):
     @cached_property
     def memory(self) -> MemoryGrid:
         """The memories as integers; a server's reserve is already taken off."""
-        free = [server.memory_gb - server.reserve_gb for server in self.servers]
+        free = [EXACT.subtract(server.memory_gb, server.reserve_gb) for server in self.servers]
         return MemoryGrid.of(free, self.service.block_gb, self.service.cache_gb, self.service.blocks)
 
     @cached_property

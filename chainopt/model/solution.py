@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, PrivateAttr
+from pydantic import FailFast, Field, PrivateAttr
 
 from chainopt.model.composition import Composition
 from chainopt.model.evaluation import Evaluation, Time
 from chainopt.model.instance import BlockRange, Instance
 from chainopt.model.placement import Placement
-from chainopt.model.record import Integer, Name, Record, Tags
+from chainopt.model.record import Digest, Integer, Name, Real, Record, Tags
 
 
 class Status(StrEnum):
@@ -27,7 +27,7 @@ class Status(StrEnum):
     UNSTABLE = "unstable"
     """Compositions exist, but none was found that carries the arrival rate."""
     UNKNOWN = "unknown"
-    """Nothing was found and nothing was proven."""
+    """Nothing that does what is asked was found, and nothing was proven."""
 
 
 class Objective(StrEnum):
@@ -45,7 +45,7 @@ class InstanceReference(Record):
     """Which instance a solution belongs to."""
 
     name: Name
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    sha256: Digest
 
 
 class HostedRange(BlockRange):
@@ -59,7 +59,7 @@ class SolutionChain(Record):
 
     servers: Annotated[tuple[Name, ...], Field(min_length=1)]
     capacity: Annotated[Integer, Field(ge=1)]
-    service_time_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    service_time_s: Annotated[Real, Field(gt=0)]
 
 
 class Solution(Record):
@@ -70,17 +70,23 @@ class Solution(Record):
     method: Name
     parameters: Tags = Field(default_factory=dict)
     seed: Integer | None = None
-    version: str
+    version: Name
     objective: Objective
     status: Status
-    placement: tuple[HostedRange, ...] = ()
-    chains: tuple[SolutionChain, ...] = ()
+    placement: Annotated[tuple[HostedRange, ...], FailFast()] = ()
+    chains: Annotated[tuple[SolutionChain, ...], FailFast()] = ()
     evaluation: Evaluation | None = None
-    bound: float | None = Field(default=None, allow_inf_nan=False)
-    gap: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    bound: Real | None = None
+    gap: Annotated[Real, Field(ge=0)] | None = None
     runtime_s: Time | None = None
 
     _instance: Instance | None = PrivateAttr(default=None)
+
+    def replace(self, **changes: Any) -> Self:
+        """Copy with some fields changed, validated like a new one; it knows the same instance."""
+        changed = super().replace(**changes)
+        changed._instance = self._instance
+        return changed
 
     def bind(self, instance: Instance) -> Self:
         """The same solution, knowing its instance, so that `composition` can be asked for."""
@@ -104,6 +110,8 @@ class Solution(Record):
         stop = start.copy()
         for entry in self.placement:
             j = _position(instance, entry.server)
+            if stop[j]:
+                raise ValueError(f"server {entry.server!r} is placed twice")
             start[j], stop[j] = entry.start, entry.stop
         return Composition.of(
             instance,
