@@ -13,6 +13,7 @@ from chainopt.files.instance import digest
 from chainopt.model.solution import InstanceReference, Objective, Solution, Status, as_records
 from chainopt.placement import PLACEMENTS
 from chainopt.protocols import PlacementOptions
+from chainopt.quantity import at_least
 from chainopt.queueing import evaluate
 from chainopt.tuning import Choice, Criterion, choose
 from chainopt.version import __version__
@@ -132,7 +133,7 @@ def _solution(
         parameters |= {"cache_reservation": candidate.cache_reservation, "stop": candidate.stop}
         if choice.accepted:
             status = Status.FEASIBLE
-        elif evaluation.total_service_rate <= arrival_rate:
+        elif at_least(arrival_rate, evaluation.total_service_rate):
             status = Status.UNSTABLE
         if objective is Objective.RESPONSE_TIME and evaluation.mean_response_time_s is None:
             status = Status.UNSTABLE

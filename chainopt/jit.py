@@ -1,7 +1,14 @@
-"""Compiled kernels: compiled when first used, kept in a cache on disk, and announced to whoever asks."""
+"""Compiled kernels: compiled when first used, kept in a cache on disk, and announced to whoever asks.
+
+numba notices a change in the file of a kernel, but not in that of a kernel it calls. So the cache has a folder for each
+state of chainopt's sources.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
@@ -12,10 +19,34 @@ if TYPE_CHECKING:
 
 F = TypeVar("F")
 
+_PACKAGE = Path(__file__).parent
+
+
+def _cache_folder() -> str:
+    """Folder for the kernels of these sources: in NUMBA_CACHE_DIR, else beside the package, else with the user."""
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(path.read_bytes())
+    if numba.config.CACHE_DIR:
+        root = Path(numba.config.CACHE_DIR)
+    elif os.access(_PACKAGE, os.W_OK):
+        root = _PACKAGE / "__pycache__"
+    else:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chainopt"
+    return str(root / f"kernels-{digest.hexdigest()[:16]}")
+
+
+_FOLDER = _cache_folder()
+
 
 def kernel(function: F) -> F:
     """Compile a function with numba; without `fastmath`, because infinities are used."""
-    compiled: F = numba.njit(cache=True, fastmath=False, error_model="numpy")(function)
+    elsewhere = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = _FOLDER  # read when the function is decorated
+    try:
+        compiled: F = numba.njit(cache=True, fastmath=False, error_model="numpy")(function)
+    finally:
+        numba.config.CACHE_DIR = elsewhere
     return compiled
 
 

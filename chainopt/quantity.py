@@ -1,12 +1,11 @@
 """Exact decimals: a number in a file means what is written, and a floor is taken on exactly that.
 
-Binary floating point gets 76 of the slot counts of BLOOM-176B below 80 GB wrong by one, so memory is counted in
-integers: the decimals of an instance are multiplied by one power of ten, once.
+Of the 2,416 slot counts floor((M - 1.32 m) / 0.11) of BLOOM-176B for whole M up to 80 GB, binary floating point gets
+103 wrong by one, so memory is counted in integers: the decimals of an instance are multiplied by one power of ten.
 """
 
 from __future__ import annotations
 
-import math
 from decimal import Context, Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -36,8 +35,10 @@ def exact(value: object) -> Decimal:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
-    if isinstance(value, float | np.floating):
-        return Decimal(repr(float(value)))
+    if isinstance(value, float):
+        return Decimal(float.__repr__(value))
+    if isinstance(value, np.floating):
+        return Decimal(str(value))
     if isinstance(value, np.integer):
         return Decimal(int(value))
     raise TypeError(f"not a number: {value!r}")
@@ -110,16 +111,20 @@ def _runs(steps: NDArray[np.intp]) -> Iterable[tuple[int, int]]:
 
 
 def significant(value: float | Fraction, digits: int) -> Decimal:
-    """`value` rounded to so many significant digits, half to even, in plain notation."""
-    if not value:
-        return Decimal(0)
-    number = Fraction(value)
-    places = digits - 1 - math.floor(math.log10(abs(number)))
-    return rounded(number, places)
+    """`value` rounded to so many significant digits, half to even, in plain notation; floats as their decimals."""
+    number = _fraction(value)
+    return plain(Context(prec=digits).divide(Decimal(number.numerator), Decimal(number.denominator)))
 
 
 def rounded(value: float | Fraction | Decimal, places: int) -> Decimal:
-    """`value` rounded to so many decimal places, half to even, in plain notation."""
-    units = round(Fraction(value) * Fraction(10) ** places)
-    number = Decimal(units).scaleb(-places).normalize()
-    return number if number.as_tuple().exponent <= 0 else number.quantize(Decimal(1))  # type: ignore[operator]
+    """`value` rounded to so many decimal places, half to even, in plain notation; floats as their decimals."""
+    return plain(Decimal(round(_fraction(value) * Fraction(10) ** places)).scaleb(-places, EXACT))
+
+
+def plain(number: Decimal) -> Decimal:
+    """The same number without an exponent and without trailing zeros behind the point."""
+    return Decimal(format(number.normalize(EXACT), "f"))
+
+
+def _fraction(value: float | Fraction | Decimal) -> Fraction:
+    return Fraction(exact(value) if isinstance(value, float) else value)

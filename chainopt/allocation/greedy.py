@@ -27,26 +27,39 @@ def gca(instance: Instance, placement: Placement) -> Composition:
     Of equally fast chains the one is taken whose last arc leaves the least boundary, then the server that comes first
     in the instance, then likewise for the arc before it. Times are compared exactly.
 
-    Cost: O(A + rounds · groups), A arcs of the boundary graph, at most L^2/2 groups, at most A rounds.
+    Cost: O(A log A + rounds · groups), A arcs of the boundary graph, at most L^2/2 groups, at most A rounds.
 
     Raises
     ------
     ValueError
-        If a server does not have the memory for what it hosts.
+        If the placement is not one of this instance, or does not fit into the memories.
     """
-    slots = instance.memory.slots(placement.sizes)
-    check_fit(slots)
+    slots = checked_slots(instance, placement)
     first, hops, hop_blocks, capacities, ticks = allocate_fastest_first(
         placement.start, placement.stop, slots, instance.time.comm, instance.time.comp, instance.service.blocks
     )
     return Composition(placement, first, hops, hop_blocks, capacities, instance.time.seconds(ticks))
 
 
-def check_fit(slots: NDArray[np.int64]) -> None:
-    """Raise a ValueError that names the first server with a negative number of slots."""
+def checked_slots(instance: Instance, placement: Placement) -> NDArray[np.int64]:
+    """Cache slots that a placement leaves [eq. 3].
+
+    Raises
+    ------
+    ValueError
+        If the placement is not one of this instance, or does not fit into the memories.
+    """
+    servers, blocks = len(instance.servers), instance.service.blocks
+    if placement.start.size != servers:
+        raise ValueError(f"a placement of {placement.start.size} servers, the instance has {servers}")
+    beyond = np.flatnonzero(placement.stop > blocks)
+    if beyond.size:
+        raise ValueError(f"server {beyond[0]} hosts blocks up to {placement.stop[beyond[0]]} of {blocks}")
+    slots = instance.memory.slots(placement.sizes)
     over = np.flatnonzero(slots < 0)
     if over.size:
         raise ValueError(f"server {over[0]} does not have the memory for the blocks that it hosts")
+    return slots
 
 
 @kernel

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainopt.allocation.greedy import check_fit
+from chainopt.allocation.greedy import checked_slots
 from chainopt.model.composition import Composition
 
 if TYPE_CHECKING:
@@ -23,11 +23,10 @@ def reserved(instance: Instance, placement: Placement, cache_reservation: int) -
     Raises
     ------
     ValueError
-        If a server does not have the memory for what it hosts.
+        If the placement is not one of this instance, or does not fit into the memories.
     """
     sizes = placement.sizes
-    slots = instance.memory.slots(sizes)
-    check_fit(slots)
+    slots = checked_slots(instance, placement)
     chains: list[list[int]] = []
     chain: list[int] = []
     boundary = 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chainopt.cli.common import PositiveNumber, announce_compilation, json_option, level, output_option, verbosity
-from chainopt.errors import FormatError, UnstableError
+from chainopt.errors import FormatError
 
 if TYPE_CHECKING:
     from chainopt.model.instance import Instance
@@ -49,9 +49,6 @@ def command(instance: str, solution: str, arrival_rate: float | None, as_json: b
     rate = float(problem.workload.arrival_rate) if arrival_rate is None else arrival_rate
     announce_compilation()
     composition = answer.composition
-    total = composition.total_service_rate
-    if rate >= total:
-        raise UnstableError(f"the arrival rate {rate:g} jobs/s is not below the total service rate {total:g} jobs/s")
     exact = response_time(composition, rate)
     evaluation = evaluate(composition, rate)
     utilisations = exact.shares * rate * composition.service_times_s / composition.capacities

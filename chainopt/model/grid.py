@@ -45,15 +45,18 @@ class MemoryGrid:
         places = decimal_places([*memory, block, cache])
         units = scaled(memory, places)
         (block_units, cache_units) = scaled([block, cache], places)
-        fits = max(*units, block_units * blocks, cache_units) < _HEADROOM
+        fits = max(*units, block_units * blocks, cache_units * blocks) < _HEADROOM
         free = integers(units) if fits else np.array(units, dtype=object)
         free.setflags(write=False)
         return cls(free, block_units, cache_units, blocks, places)
 
     def sizes(self, reservation: int) -> NDArray[np.int64]:
         """Most blocks that each server can host with room for `reservation` jobs at each: m_j(c) [eq. 6]."""
-        sizes: NDArray[np.int64] = (self.free // (self.block + self.cache * reservation)).clip(max=self.blocks)
-        return sizes.astype(np.int64)
+        room = self.block + self.cache * reservation
+        if room > max(self.free):
+            return np.zeros(self.free.size, dtype=np.int64)
+        sizes: NDArray[np.int64] = (self.free // room).clip(max=self.blocks).astype(np.int64)
+        return sizes
 
     def slots(self, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Cache slots left beside so many blocks, 0 where nothing is hosted, negative where they do not fit [eq. 3]."""
@@ -92,8 +95,8 @@ class TimeGrid:
     comm, comp
         τ^c_j and τ^p_j in ticks, int64, shape (J,).
     places
-        Decimal places of a second. All that the file has, unless a chain's time would overflow int64; then the
-        rounding is less than 10^-18 of the longest chain's time for each server of a chain.
+        Decimal places of a second: all that the file has, unless the longest possible chain would overflow int64. Then
+        times are rounded to ticks of at most 10^-17 of that chain's time, and up to one tick where they are shorter.
     """
 
     comm: NDArray[np.int64]
@@ -103,16 +106,15 @@ class TimeGrid:
     @classmethod
     def of(cls, comm: Sequence[Decimal], comp: Sequence[Decimal], blocks: int) -> TimeGrid:
         """Grid fine enough for all of these decimals, or as fine as int64 allows."""
-        longest = blocks * (max(comm) + max(comp))
+        longest = min(len(comm), blocks) * max(comm) + blocks * max(comp)
         places = decimal_places([*comm, *comp])
         while places > 0 and longest.scaleb(places) >= _HEADROOM:
             places -= 1
-        return cls(integers(scaled(comm, places)), integers(scaled(comp, places)), places)
-
-    @property
-    def tick_s(self) -> float:
-        """Length of a tick in seconds."""
-        return float(f"1e-{self.places}")
+        comm_ticks, comp_ticks = (
+            [units or (1 if value else 0) for value, units in zip(values, scaled(values, places), strict=True)]
+            for values in (comm, comp)
+        )
+        return cls(integers(comm_ticks), integers(comp_ticks), places)
 
     def seconds(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
         """Ticks as seconds, rounded once."""

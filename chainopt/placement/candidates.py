@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainopt.errors import InfeasibleError
-from chainopt.placement.greedy import GreedyChains
+from chainopt.placement.greedy import GreedyChains, reservations
 from chainopt.placement.uniform import random_placement
 from chainopt.placement.whole_model import whole_model
 from chainopt.protocols import Candidate
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def greedy_candidates(instance: Instance, options: PlacementOptions) -> Iterator[Candidate]:
     """Placements of GBP-CR, first those that never stop, then those that stop when the rate is met.
 
-    All c with the same m_j(c) give the same chains; of these c, only those at which the number of chains that meet
+    All c of an interval give the same chains; of these c, only those at which the number of chains that meet
     the rate falls make a difference to the second kind.
     """
     stops: tuple[Stop, ...] = ("never", "rate") if options.stop is None else (options.stop,)
@@ -49,7 +49,7 @@ def _counts(strings: GreedyChains, design_rate: float, least: int, most: int) ->
 
     k chains meet it from c = ceil(λ/ρ̄ / Σ_{l<=k} 1/T_l) on.
     """
-    needed = design_rate / np.cumsum(strings.rates) * (1 - RELATIVE_TOLERANCE)
+    needed = design_rate / strings.served * (1 - RELATIVE_TOLERANCE)
     needed = np.maximum(np.ceil(needed), least)
     if not needed.size or needed[-1] > least:
         yield least, None
@@ -59,12 +59,12 @@ def _counts(strings: GreedyChains, design_rate: float, least: int, most: int) ->
 
 
 def _intervals(instance: Instance, options: PlacementOptions) -> Iterator[tuple[int, int]]:
-    """Intervals of c with equal m_j(c), or the one c that is asked for."""
+    """Intervals of c with equal chains, or the one c that is asked for."""
     if options.cache_reservation is not None:
         yield options.cache_reservation, options.cache_reservation
         return
     least = 1
-    for most in instance.memory.reservations().tolist():
+    for most in reservations(instance):
         yield least, most
         least = most + 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,8 @@ def gbp_cr(instance: Instance, cache_reservation: int, stop: Stop = "never") -> 
     increasing amortised time [eq. 8] and strung into chains, one after another.
 
     A server with a pin hosts its pin and nothing else. It joins the chain that is being built as soon as that chain
-    has come to one of its blocks; this is ours, the paper has no pins.
+    has come to one of its blocks, if it can process the rest of its pin for c jobs; of several such servers the one
+    that goes farthest, ties by position. This is ours, the paper has no pins.
 
     Parameters
     ----------
@@ -49,15 +51,15 @@ def gbp_cr(instance: Instance, cache_reservation: int, stop: Stop = "never") -> 
 
 @dataclass(frozen=True, eq=False)
 class GreedyChains:
-    """What GBP-CR strings together when it never stops; it depends on c only through the vector m_j(c).
+    """What GBP-CR strings together when it never stops; `reservations` has the c at which it changes.
 
     Attributes
     ----------
     start, stop
         Blocks that each server would host, shape (J,).
     chain
-        Chain that each server was placed for, -1 for those with room for no block, shape (J,). Pins that no chain
-        took count as chain 0, since they are hosted in any case.
+        Chain that each server was placed for, -1 for those with room for no block, shape (J,). Pins count as chain 0,
+        since they are hosted in any case.
     rates
         1/T_k of the complete chains, shape (K,).
     """
@@ -95,10 +97,15 @@ class GreedyChains:
         """K(c), number of complete chains."""
         return int(self.rates.size)
 
+    @cached_property
+    def served(self) -> NDArray[np.float64]:
+        """Σ_{l<=k} 1/T_l, rate that the first k chains serve with one job each, shape (K,)."""
+        return running_sums(self.rates)
+
     def prefix(self, design_rate: float, cache_reservation: int) -> int | None:
         """Number of chains after which c Σ 1/T_k first reaches the rate to design for; None if it never does."""
-        for k, total in enumerate(np.cumsum(self.rates)):
-            if at_least(cache_reservation * float(total), design_rate):
+        for k, rate in enumerate(self.served.tolist()):
+            if at_least(cache_reservation * rate, design_rate):
                 return k + 1
         return None
 
@@ -106,6 +113,17 @@ class GreedyChains:
         """Placement of the servers of the first so many chains, of all servers if None."""
         hosts = self.chain >= 0 if chains is None else (self.chain >= 0) & (self.chain < chains)
         return Placement(np.where(hosts, self.start, 0), np.where(hosts, self.stop, 0))
+
+
+def reservations(instance: Instance) -> list[int]:
+    """Every c >= 1 after which `GreedyChains` changes: ends of the intervals of c for which it is the same.
+
+    The vector m_j(c) changes, or a pinned server can no longer process n blocks for c jobs.
+    """
+    start, stop = _pins(instance)
+    slots = instance.memory.slots(stop - start)
+    pins = {int(slots[j]) // n for j in np.flatnonzero(stop) for n in range(1, int(stop[j] - start[j]) + 1)}
+    return sorted({*instance.memory.reservations().tolist(), *pins} - {0})
 
 
 def _pins(instance: Instance) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -182,3 +200,16 @@ def _string_chains(
             block = 0
             total = 0
     return start, stop, chain, ticks[:complete].copy()
+
+
+@kernel
+def running_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of the first 1, 2, ... values, each as if rounded once (Kahan-Babuška-Neumaier)."""
+    sums = np.empty_like(values)
+    total = lost = 0.0
+    for i in range(values.size):
+        new = total + values[i]
+        lost += (total - new) + values[i] if abs(total) >= abs(values[i]) else (values[i] - new) + total
+        total = new
+        sums[i] = total + lost
+    return sums

@@ -36,17 +36,27 @@ def jffc_bounds(rates: ArrayLike, capacities: ArrayLike, arrival_rate: float) ->
     chains = fastest_first(rates, capacities, arrival_rate)
     if arrival_rate == 0:
         return 1.0 / float(chains.rates[0]), 1.0 / float(chains.rates[-1])
-    fast = birth_death_mean(chains.rates, chains.capacities, arrival_rate)
-    slow = birth_death_mean(chains.rates[::-1].copy(), chains.capacities[::-1].copy(), arrival_rate)
+    rates, counts, total = chains.rates, chains.capacities, chains.total_rate
+    fast = birth_death_mean(rates, counts, total, arrival_rate)
+    slow = birth_death_mean(rates[::-1].copy(), counts[::-1].copy(), total, arrival_rate)
     return float(fast) / arrival_rate, float(slow) / arrival_rate
 
 
 @kernel
-def birth_death_mean(rates: NDArray[np.float64], capacities: NDArray[np.int64], arrival_rate: float) -> float:
+def birth_death_mean(
+    rates: NDArray[np.float64], capacities: NDArray[np.int64], total_rate: float, arrival_rate: float
+) -> float:
     """Mean number of jobs where n jobs occupy the first n job servers in the order given [Theorem 4].
 
     E = Σ_{n<C} n φ_n + φ_C (ρ/(1-ρ)^2 + C/(1-ρ)) with φ_n = φ_0 Π_{i<=n} λ/ν_i. Only ratios matter, so φ is scaled
     down whenever it grows large: nothing overflows, however many job servers there are.
+
+    Parameters
+    ----------
+    rates, capacities
+        Shape (K,), in the order in which jobs occupy the chains.
+    total_rate
+        ν = Σ c_k μ_k, summed as accurately as 1 - ρ is to be.
     """
     weight = 1.0  # φ_n
     mass = 0.0  # Σ φ_n
@@ -64,7 +74,9 @@ def birth_death_mean(rates: NDArray[np.float64], capacities: NDArray[np.int64], 
                 mass *= 1e-200
                 jobs *= 1e-200
                 weight *= 1e-200
-    load = arrival_rate / death_rate
-    mass += weight / (1 - load)
-    jobs += weight * (load / (1 - load) ** 2 + n / (1 - load))
+            if weight == 0.0:
+                return jobs / mass
+    idle = (total_rate - arrival_rate) / total_rate
+    mass += weight / idle
+    jobs += weight * ((1 - idle) / idle**2 + n / idle)
     return jobs / mass

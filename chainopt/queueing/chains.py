@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from chainopt.errors import UnstableError
+from chainopt.quantity import at_least
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -39,10 +40,10 @@ def fastest_first(rates: ArrayLike, capacities: ArrayLike, arrival_rate: float) 
     Raises
     ------
     ValueError
-        If shapes differ, or a rate is not positive and finite, a capacity negative or not whole, or the arrival rate
-        negative or not finite.
+        If shapes differ, or a rate is not positive and finite, a capacity negative, not whole or above 10^15, or the
+        arrival rate negative or not finite.
     UnstableError
-        If the arrival rate is not below the total service rate.
+        If the arrival rate is not below the total service rate, by more than the tolerance of decisions.
     """
     speed = np.asarray(rates, dtype=np.float64)
     count = np.asarray(capacities, dtype=np.float64)
@@ -50,14 +51,14 @@ def fastest_first(rates: ArrayLike, capacities: ArrayLike, arrival_rate: float) 
         raise ValueError(f"rates and capacities have shapes {speed.shape} and {count.shape}, expected one (K,)")
     if not (np.all(np.isfinite(speed)) and np.all(speed > 0)):
         raise ValueError(f"expected positive, finite rates, got {speed}")
-    if not (np.all(np.isfinite(count)) and np.all(count >= 0) and np.all(count == np.floor(count))):
-        raise ValueError(f"expected whole capacities of at least 0, got {count}")
+    if not np.all((count >= 0) & (count <= 1e15) & (count == np.floor(count))):
+        raise ValueError(f"expected whole capacities from 0 to 10^15, got {count}")
     if not (np.isfinite(arrival_rate) and arrival_rate >= 0):
         raise ValueError(f"expected an arrival rate that is finite and at least 0, got {arrival_rate}")
     order = np.argsort(-speed, kind="stable")
     order = order[count[order] > 0]
     total = float(np.sum(speed[order] * count[order]))
-    if arrival_rate >= total:
+    if at_least(arrival_rate, total):
         raise UnstableError(
             f"the arrival rate {arrival_rate:g} jobs/s is not below the total service rate {total:g} jobs/s"
         )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NODES = 64
 """Chebyshev nodes; 64 give a relative error of about 1e-14 of the mean response time, 48 give 1e-11."""
 
+_LIGHTEST = 1e-300  # load below which only the fastest job server counts
 _LEAST_LOG = -745.0  # exp of less is 0 in double precision
 
 
@@ -88,6 +89,7 @@ class ResponseTime:
         """
         from scipy.special import exprel
 
+        time_s = max(time_s, 0.0)
         rates, slack = self._rates, self.total_service_rate - self.arrival_rate
         served = np.exp(-rates * time_s)
         slower = np.exp(-np.minimum(rates, slack) * time_s)
@@ -106,7 +108,7 @@ class ResponseTime:
 
         if not 0 <= probability < 1:
             raise ValueError(f"expected a probability in [0, 1), got {probability}")
-        if probability == 0:
+        if 1 - probability == 1:
             return 0.0
         upper = self.mean_response_time_s / (1 - probability)  # Markov's inequality
         return float(
@@ -147,24 +149,28 @@ def jffc(rates: ArrayLike, capacities: ArrayLike, arrival_rate: float, *, nodes:
     arrival_rate
         λ, jobs per second; 0 gives the limit of light load.
     nodes
-        Chebyshev nodes.
+        Chebyshev nodes, at least 8.
 
     Raises
     ------
+    ValueError
+        If the arguments are not rates, capacities, an arrival rate and a number of nodes.
     UnstableError
         If the arrival rate is not below the total service rate.
     """
+    if nodes < 8:
+        raise ValueError(f"expected at least 8 nodes, got {nodes}")
     chains = fastest_first(rates, capacities, arrival_rate)
     given = np.size(capacities)
     counts = chains.capacities
-    if arrival_rate == 0:
+    if arrival_rate < _LIGHTEST * chains.total_rate:
         carried, log_blocking = (np.arange(counts.size) == 0).astype(np.float64), -np.inf
     else:
         carried, log_blocking = carried_by_chain(chains.rates, counts, arrival_rate, nodes)
-    load = arrival_rate / chains.total_rate
+    idle = (chains.total_rate - arrival_rate) / chains.total_rate
     blocking = float(np.exp(log_blocking))
-    weight = 1 + blocking * load / (1 - load)  # the tail of states with a queue, added to the loss system
-    waiting = blocking / ((1 - load) * weight)
+    weight = 1 + blocking * (1 - idle) / idle  # the tail of states with a queue, added to the loss system
+    waiting = blocking / (idle * weight)
     at_once = carried / weight
     after_wait = waiting * counts * chains.rates / chains.total_rate
     shares = np.zeros(given)

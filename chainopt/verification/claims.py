@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainopt.model.solution import Objective, Status
+from chainopt.quantity import at_least
 from chainopt.verification import response
 from chainopt.verification.composition import TOLERANCE, Recomputed, Violation, agrees
 
@@ -52,7 +53,7 @@ def _evaluation(
         yield _false("total_service_rate", claimed.total_service_rate, float(total))
     if claimed.load is not None and not (total and agrees(claimed.load, arrival_rate / total)):
         yield _false("load", claimed.load, float(arrival_rate / total) if total else None)
-    stable = arrival_rate < total
+    stable = not at_least(float(arrival_rate), float(total))
     for name in _TIMES:
         value = getattr(claimed, name)
         if value is not None and not stable:
@@ -95,19 +96,19 @@ def _status(instance: Instance, solution: Solution, arrival_rate: Fraction, tota
     solved = solution.status in (Status.OPTIMAL, Status.FEASIBLE)
     if solved and not solution.chains:
         yield Violation("status", f"{solution.status}, but there is no chain")
-    elif solved and solution.objective is Objective.RESPONSE_TIME and total <= arrival_rate:
+    elif solved and solution.objective is Objective.RESPONSE_TIME and at_least(float(arrival_rate), float(total)):
         message = (
             f"{solution.status}, but the arrival rate {float(arrival_rate):g} is not below {float(total):g} jobs/s"
         )
         yield Violation("status", message)
     elif solved and solution.objective is Objective.JOB_SERVERS:
         needed = arrival_rate / Fraction(instance.workload.target_load)
-        if float(total) < float(needed) * (1 - 1e-12):
+        if not at_least(float(total), float(needed)):
             message = (
                 f"{solution.status}, but the total service rate {float(total):g} is below {float(needed):g} jobs/s"
             )
             yield Violation("status", message)
-    if solution.status is Status.UNSTABLE and total > arrival_rate:
+    if solution.status is Status.UNSTABLE and not at_least(float(arrival_rate), float(total)):
         yield Violation("status", f"unstable, but the total service rate is {float(total):g} jobs/s")
     if solution.status is Status.INFEASIBLE and (solution.chains or _surely_feasible(instance)):
         yield Violation("status", "infeasible, but there is a composition")

@@ -34,29 +34,30 @@ class Response(NamedTuple):
 def bounds(rates: NDArray[np.float64], capacities: NDArray[np.int64], arrival_rate: float) -> tuple[float, float]:
     """Theorem 4, rates by decreasing value."""
     servers = np.repeat(rates, capacities)
+    total = float(np.sum(rates * capacities))
     return (
-        _birth_death(np.cumsum(servers), arrival_rate) / arrival_rate,
-        _birth_death(np.cumsum(servers[::-1]), arrival_rate) / arrival_rate,
+        _birth_death(np.cumsum(servers), total, arrival_rate) / arrival_rate,
+        _birth_death(np.cumsum(servers[::-1]), total, arrival_rate) / arrival_rate,
     )
 
 
-def _birth_death(death_rates: NDArray[np.float64], arrival_rate: float) -> float:
-    """Mean number of jobs with these death rates for 1, 2, ..., C jobs, the last for more too."""
+def _birth_death(death_rates: NDArray[np.float64], total: float, arrival_rate: float) -> float:
+    """Mean number of jobs with these death rates for 1, 2, ..., C jobs, and ν for more."""
     n = np.arange(death_rates.size + 1)
-    load = arrival_rate / death_rates[-1]
+    idle = (total - arrival_rate) / total
     weights = np.concatenate(([0.0], np.cumsum(np.log(arrival_rate / death_rates))))
-    weights[-1] -= np.log1p(-load)  # the tail n >= C has the mass φ_C / (1 - ρ) and the mean C + ρ / (1 - ρ)
+    weights[-1] -= np.log(idle)  # the tail n >= C has the mass φ_C / (1 - ρ) and the mean C + ρ / (1 - ρ)
     shares = np.exp(weights - np.logaddexp.reduce(weights))
-    return float(np.sum(shares * n) + shares[-1] * load / (1 - load))
+    return float(np.sum(shares * n) + shares[-1] * (1 - idle) / idle)
 
 
 def response(rates: NDArray[np.float64], capacities: NDArray[np.int64], arrival_rate: float) -> Response:
     """JFFC, rates by decreasing value, load below 1."""
     total = float(np.sum(rates * capacities))
-    load = arrival_rate / total
+    idle = (total - arrival_rate) / total
     carried, blocking = _loss_system(rates, capacities, arrival_rate)
-    norm = 1 + blocking * load / (1 - load)
-    waiting = blocking / (1 - load) / norm
+    norm = 1 + blocking * (1 - idle) / idle
+    waiting = blocking / idle / norm
     at_once, after_wait = carried / norm, waiting * capacities * rates / total
     mean_service = float(np.sum((at_once + after_wait) / rates))
     return Response(waiting, waiting / (total - arrival_rate), mean_service, at_once, after_wait)
