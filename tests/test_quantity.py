@@ -168,7 +168,7 @@ def test_significant(value: float | Fraction, digits: int, expected: str) -> Non
 @pytest.mark.parametrize(
     ("value", "places", "expected"),
     [
-        (2.675, 2, "2.68"),  # the float is 2.67499...
+        (2.675, 2, "2.68"),  # by its shortest decimal, not by 2.67499...
         (Decimal("2.675"), 2, "2.68"),
         (Decimal("2.665"), 2, "2.66"),
         (1234, -2, "1200"),
