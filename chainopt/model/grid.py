@@ -58,15 +58,16 @@ class MemoryGrid:
         sizes: NDArray[np.int64] = (self.free // room).clip(max=self.blocks).astype(np.int64)
         return sizes
 
-    def slots(self, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Cache slots left beside so many blocks, 0 where nothing is hosted, negative where they do not fit [eq. 3]."""
-        left = (self.free - self.block * sizes.astype(self.free.dtype)) // self.cache
-        return np.where(sizes > 0, left, 0).astype(np.int64)
+    def slots(self, sizes: NDArray[np.int64], servers: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.int64]:
+        """Cache slots left beside so many blocks, 0 where nothing is hosted, negative where they do not fit [eq. 3].
 
-    def slots_of(self, server: int, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Cache slots that one server has left beside so many blocks, negative where they do not fit."""
-        left = (self.free[server] - self.block * sizes.astype(self.free.dtype)) // self.cache
-        return left.astype(np.int64)
+        Parameters
+        ----------
+        sizes
+            m, one for each of the `servers`; these are all of them unless said otherwise.
+        """
+        left = (self.free[servers] - self.block * sizes.astype(self.free.dtype)) // self.cache
+        return np.where(sizes > 0, left, 0).astype(np.int64)
 
     def largest_reservation(self) -> int:
         """c_max = floor((max_j M_j - s_m) / s_c), negative where no server can host a block."""
