@@ -13,6 +13,7 @@ from chainopt.version import __version__
 
 if TYPE_CHECKING:
     from chainopt import allocation, catalog, generate, model, placement, queueing
+    from chainopt.exact import bound
     from chainopt.facade import compose, methods
     from chainopt.files import read_instance, read_solution, write_instance, write_solution
     from chainopt.verification import verify
@@ -24,6 +25,7 @@ __all__ = [
     "UnstableError",
     "__version__",
     "allocation",
+    "bound",
     "catalog",
     "compose",
     "generate",
@@ -40,6 +42,7 @@ __all__ = [
 
 _ROOMS = ("allocation", "catalog", "generate", "model", "placement", "queueing")
 _HOME = {
+    "bound": "exact",
     "compose": "facade",
     "methods": "facade",
     "read_instance": "files",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chainopt.model.record import LEAST
 from chainopt.quantity import rounded
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Shortfall:
     largest_cache_gb, largest_block_gb
         Largest s_c, or else largest s_m, with which all blocks fit with the cache of one job, rounded down; None where
         the other alone is too large.
+    pinned
+        Whether there are pins; then more memory is not all that could be missing, and what would do is not said.
     """
 
     cache_reservation: int
@@ -44,14 +47,17 @@ class Shortfall:
     largest_reservation: int
     largest_cache_gb: float | None
     largest_block_gb: float | None
+    pinned: bool
 
     def __str__(self) -> str:
         jobs = "one job" if self.cache_reservation == 1 else f"{self.cache_reservation} jobs"
-        clauses = [
-            f"the servers have room for all but {self.blocks} of the blocks with the cache of {jobs} each",
+        clauses = [f"the servers have room for all but {self.blocks} of the blocks with the cache of {jobs} each"]
+        if self.pinned:
+            return f"{clauses[0]}, pins considered"
+        clauses.append(
             f"{_gb(self.extra_gb)} GB of memory are short, spread over the servers as suits best, "
-            f"or {_gb(self.blocks * self.block_room_gb)} GB on one more server",
-        ]
+            f"or {_gb(self.blocks * self.block_room_gb)} GB on one more server"
+        )
         if self.largest_reservation:
             clauses.append(f"c = {self.largest_reservation} is the largest that fits")
         else:
@@ -62,6 +68,21 @@ class Shortfall:
         return "; ".join(clauses)
 
 
+def infeasibility(instance: Instance) -> str | None:
+    """Why no composition can exist, None where nothing speaks against one.
+
+    Without pins, None means that a composition exists.
+    """
+    for server in instance.servers:
+        if server.pin is not None:
+            size = server.pin.stop - server.pin.start
+            missing = size * instance.service.block_gb + server.reserve_gb - server.memory_gb
+            if missing > 0:
+                return f"server {server.id!r} is {missing} GB short of the {size} blocks it is pinned to"
+    missing_room = shortfall(instance)
+    return None if missing_room is None else str(missing_room)
+
+
 def shortfall(instance: Instance, cache_reservation: int = 1) -> Shortfall | None:
     """What is missing for one chain with so many jobs; None if all blocks have room.
 
@@ -70,7 +91,8 @@ def shortfall(instance: Instance, cache_reservation: int = 1) -> Shortfall | Non
     """
     memory = instance.memory
     unit = memory.block + memory.cache * cache_reservation
-    missing = memory.blocks - int(memory.sizes(cache_reservation).sum())
+    pins = [memory.blocks if s.pin is None else s.pin.stop - s.pin.start for s in instance.servers]
+    missing = memory.blocks - int(np.minimum(memory.sizes(cache_reservation), pins).sum())
     if missing <= 0:
         return None
     to_next = np.sort(unit - memory.free % unit)  # what each server lacks for one block more
@@ -86,13 +108,14 @@ def shortfall(instance: Instance, cache_reservation: int = 1) -> Shortfall | Non
         max(fitting, default=0),
         _gb_less(memory, memory.block),
         _gb_less(memory, memory.cache),
+        any(server.pin is not None for server in instance.servers),
     )
 
 
 def _gb_less(memory: MemoryGrid, other: int) -> float | None:
     """What the largest room for a block with which all blocks fit leaves beside `other`, GB rounded down to 4 digits.
 
-    The largest room x with Σ_j min(floor(M_j / x), L) >= L is found by bisection.
+    The largest x with Σ_j min(floor(M_j / x), L) >= L is some M_j / k; bisection finds where, the numbers k say which.
     """
     free = [Fraction(int(value)) for value in memory.free]
     low, high = Fraction(0), max(free) + 1
@@ -100,11 +123,12 @@ def _gb_less(memory: MemoryGrid, other: int) -> float | None:
         room = (low + high) / 2
         fits = sum(min(value // room, memory.blocks) for value in free) >= memory.blocks
         low, high = (room, high) if fits else (low, room)
-    left = (high - other) / 10**memory.places
-    if left <= 0:
+    largest = min(value / (value // low) for value in free if value >= low)
+    left = (largest - other) / 10**memory.places
+    if left < Fraction(LEAST):
         return None
     places = 3 - math.floor(math.log10(left))
-    return float(Fraction(math.floor(left * Fraction(10) ** places)) / Fraction(10) ** places) or None
+    return float(Fraction(math.floor(left * Fraction(10) ** places)) / Fraction(10) ** places)
 
 
 def _gb(amount: Fraction) -> str:

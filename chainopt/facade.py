@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from chainopt.allocation import ALLOCATIONS
-from chainopt.diagnosis import shortfall
+from chainopt.answer import Answer
+from chainopt.diagnosis import infeasibility, shortfall
 from chainopt.errors import ChainoptError, InfeasibleError, UnstableError
-from chainopt.files.instance import digest
-from chainopt.model.solution import InstanceReference, Objective, Solution, Status, as_records
+from chainopt.exact import bound as prove
+from chainopt.exact.joint import solve_joint
+from chainopt.model.solution import Objective, Solution, Status
 from chainopt.placement import PLACEMENTS
 from chainopt.protocols import PlacementOptions
 from chainopt.quantity import at_least
-from chainopt.queueing import evaluate
-from chainopt.tuning import Choice, Criterion, choose
-from chainopt.version import __version__
+from chainopt.tuning import Criterion, choose
 
 if TYPE_CHECKING:
     from chainopt.model.instance import Instance
-    from chainopt.model.solution import HostedRange, SolutionChain
     from chainopt.protocols import AllocationRule, PlacementRule, Stop
+
+EXACT = "exact"
+"""The method that proves its answers; `time_limit_s` makes it stop with the best so far and a bound."""
 
 ALIASES = {"auto": "gbp-cr+gca", "jffc-only": "whole-model+gca"}
 """Short names of methods."""
@@ -37,13 +39,15 @@ def compose(
     stop: Stop | None = None,
     time_limit_s: float | None = None,
     seed: int = 0,
+    bound: bool = False,
 ) -> Solution:
     """Find a composition: blocks on servers, chains through them, capacities of chains.
 
     Parameters
     ----------
     method
-        Name of a placement rule and of an allocation rule, joined by ``+``, or an alias; `methods` lists them.
+        Name of a placement rule and of an allocation rule, joined by ``+``, or an alias; or ``exact``. `methods` lists
+        them.
     objective
         What to optimise.
     criterion
@@ -56,12 +60,14 @@ def compose(
         Seconds after which no further candidate is tried; None tries all of them.
     seed
         Of random rules.
+    bound
+        Whether to prove a bound too, for which `time_limit_s` counts anew.
 
     Returns
     -------
     Solution
-        Status ``feasible``; ``unknown`` where the objective is job servers and no composition was found whose total
-        service rate reaches λ/ρ̄, with the largest that was found.
+        Status ``feasible``, or ``optimal`` where the bound proves it; ``unknown`` where the objective is job servers
+        and no composition was found whose total service rate reaches λ/ρ̄, with the largest that was found.
 
     Raises
     ------
@@ -70,23 +76,60 @@ def compose(
     UnstableError
         If no composition was found that carries the arrival rate.
     """
-    started = time.monotonic()
+    objective, criterion = Objective(objective), Criterion(criterion)
+    if method == EXACT:
+        return _exact(instance, objective, time_limit_s, seed)
     name = ALIASES.get(method, method)
     place, allocate = rules(name)
-    objective, criterion = Objective(objective), Criterion(criterion)
     options = PlacementOptions(cache_reservation, stop, criterion is Criterion.SURROGATE, seed)
-    deadline = math.inf if time_limit_s is None else started + time_limit_s
+    deadline = math.inf if time_limit_s is None else time.monotonic() + time_limit_s
+    compared = criterion.value if objective is Objective.RESPONSE_TIME else None
+    answer = Answer(instance, name, objective, seed, {"criterion": compared})
+    if reason := infeasibility(instance):
+        raise InfeasibleError(f"no composition exists: {reason}", answer.solution(Status.INFEASIBLE))
     choice = choose(instance, place(instance, options), allocate, objective, criterion, deadline)
-    solution = _solution(instance, name, objective, criterion, seed, choice, started)
     if choice is None:
-        _raise_infeasible(instance, name, cache_reservation, solution)
-    if solution.status is Status.UNSTABLE:
-        total = choice.composition.total_service_rate
-        raise UnstableError(
-            f"no stable composition found: the arrival rate is {instance.workload.arrival_rate} jobs/s, "
-            f"the largest total service rate found {total:g} jobs/s",
-            solution,
+        reason = (
+            f"none for c = {cache_reservation}: {shortfall(instance, cache_reservation)}"
+            if (cache_reservation and shortfall(instance, cache_reservation))
+            else f"{name} finds no chain, although a composition may exist"
         )
+        raise InfeasibleError(reason, answer.solution(Status.UNKNOWN))
+    candidate, composition = choice.candidate, choice.composition
+    parameters: dict[str, Any] = {"cache_reservation": candidate.cache_reservation, "stop": candidate.stop}
+    arrival_rate = float(instance.workload.arrival_rate)
+    if at_least(arrival_rate, composition.total_service_rate) and objective is not Objective.RATE:
+        raise UnstableError(
+            f"no stable composition found: the arrival rate is {arrival_rate:g} jobs/s, "
+            f"the largest total service rate found {composition.total_service_rate:g} jobs/s",
+            answer.solution(Status.UNSTABLE, composition, **parameters),
+        )
+    status = Status.FEASIBLE if choice.accepted else Status.UNKNOWN
+    proven = _prove(instance, objective, time_limit_s, answer) if bound else None
+    return answer.solution(status, composition, proven, **parameters)
+
+
+def _prove(instance: Instance, objective: Objective, time_limit_s: float | None, answer: Answer) -> float:
+    """The bound; if it proves that no composition does what is asked, that is the answer."""
+    try:
+        return prove(instance, objective, time_limit_s)
+    except InfeasibleError as error:
+        raise InfeasibleError(str(error), answer.solution(Status.INFEASIBLE)) from None
+
+
+def _exact(instance: Instance, objective: Objective, time_limit_s: float | None, seed: int) -> Solution:
+    """The joint problem, solved exactly as far as the time limit allows."""
+    answer = Answer(instance, EXACT, objective, seed, {})
+    found = solve_joint(instance, objective, time_limit_s=time_limit_s, seed=seed)
+    solution = answer.solution(found.status, found.composition, found.bound, closed_by=found.closed_by)
+    if found.status is Status.INFEASIBLE:
+        obstacle = "pins are in the way"
+        if objective is Objective.JOB_SERVERS:
+            obstacle = f"none serves {instance.design_rate:g} jobs/s"
+        raise InfeasibleError(f"no composition exists: {infeasibility(instance) or obstacle}", solution)
+    if found.status is Status.UNSTABLE:
+        rate = instance.workload.arrival_rate
+        raise UnstableError(f"no stable composition exists for an arrival rate of {rate} jobs/s", solution)
     return solution
 
 
@@ -105,56 +148,5 @@ def rules(method: str) -> tuple[PlacementRule, AllocationRule]:
 
 
 def methods() -> list[str]:
-    """Names of all methods, aliases first."""
-    return [*ALIASES, *(f"{placement}+{allocation}" for placement in PLACEMENTS for allocation in ALLOCATIONS)]
-
-
-def _solution(
-    instance: Instance,
-    method: str,
-    objective: Objective,
-    criterion: Criterion,
-    seed: int,
-    choice: Choice | None,
-    started: float,
-) -> Solution:
-    arrival_rate = float(instance.workload.arrival_rate)
-    parameters: dict[str, object] = {}
-    if objective is Objective.RESPONSE_TIME:
-        parameters["criterion"] = criterion.value
-    placement: tuple[HostedRange, ...] = ()
-    chains: tuple[SolutionChain, ...] = ()
-    evaluation = None
-    status = Status.INFEASIBLE if shortfall(instance) else Status.UNKNOWN
-    if choice is not None:
-        candidate = choice.candidate
-        placement, chains = as_records(instance, choice.composition)
-        evaluation = evaluate(choice.composition, arrival_rate)
-        parameters |= {"cache_reservation": candidate.cache_reservation, "stop": candidate.stop}
-        if choice.accepted:
-            status = Status.FEASIBLE
-        elif at_least(arrival_rate, evaluation.total_service_rate):
-            status = Status.UNSTABLE
-        if objective is Objective.RESPONSE_TIME and evaluation.mean_response_time_s is None:
-            status = Status.UNSTABLE
-    return Solution(
-        instance=InstanceReference(name=instance.name, sha256=digest(instance)),
-        method=method,
-        parameters={key: value for key, value in parameters.items() if value is not None},
-        seed=seed,
-        version=__version__,
-        objective=objective,
-        status=status,
-        placement=placement,
-        chains=chains,
-        evaluation=evaluation,
-        runtime_s=time.monotonic() - started,
-    ).bind(instance)
-
-
-def _raise_infeasible(instance: Instance, method: str, cache_reservation: int | None, solution: Solution) -> NoReturn:
-    missing = shortfall(instance, cache_reservation or 1)
-    if missing is None:
-        raise InfeasibleError(f"{method} finds no chain, although a composition may exist", solution)
-    proven = "no composition exists" if solution.status is Status.INFEASIBLE else f"none for c = {cache_reservation}"
-    raise InfeasibleError(f"{proven}: {missing}", solution)
+    """Names of all methods."""
+    return [EXACT, *ALIASES, *(f"{placement}+{allocation}" for placement in PLACEMENTS for allocation in ALLOCATIONS)]

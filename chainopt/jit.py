@@ -1,7 +1,7 @@
 """Compiled kernels: compiled when first used, kept in a cache on disk, and announced to whoever asks.
 
 numba notices a change in the file of a kernel, but not in that of a kernel it calls. So the cache has a folder for each
-state of chainopt's sources.
+state of the sources that have kernels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ def _cache_folder() -> str:
     """Folder for the kernels of these sources: in NUMBA_CACHE_DIR, else beside the package, else with the user."""
     digest = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
-        digest.update(path.read_bytes())
+        source = path.read_bytes()
+        if b"@kernel" in source:
+            digest.update(source)
     if numba.config.CACHE_DIR:
         root = Path(numba.config.CACHE_DIR)
     elif os.access(_PACKAGE, os.W_OK):

@@ -38,6 +38,15 @@ class PlacementOptions:
     every_count: bool = False
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        c = self.cache_reservation
+        if c is not None and (isinstance(c, bool) or not isinstance(c, int) or not 1 <= c <= 10**12):
+            raise ValueError(f"expected a cache reservation that is a whole number from 1 to 10^12, got {c!r}")
+        if self.stop not in (None, "rate", "never"):
+            raise ValueError(f"expected the stop 'rate' or 'never', got {self.stop!r}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(f"expected a seed that is a whole number of at least 0, got {self.seed!r}")
+
 
 @dataclass(frozen=True, eq=False)
 class Candidate:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from chainopt.allocation import fewest_job_servers
 from chainopt.errors import UnstableError
 from chainopt.model.solution import Objective
+from chainopt.quantity import at_least
 from chainopt.queueing import response_bounds, response_time
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def choose(
             found = improve(composition, best_key[0])
             if found is not None:
                 key = (found[0], candidate.cache_reservation or 0)
-                if key < best_key:
+                if _precedes(key, best_key):
                     best, best_key = Choice(candidate, found[1], True), key
             elif best is None and (
                 fallback is None or composition.total_service_rate > fallback.composition.total_service_rate
@@ -97,6 +98,14 @@ def choose(
         if (best or fallback) and time.monotonic() > deadline:
             break
     return best or fallback
+
+
+def _precedes(key: tuple[float, int | float], other: tuple[float, int | float]) -> bool:
+    """Whether a value is smaller, or equal up to rounding and with a smaller c."""
+    (value, c), (best, best_c) = key, other
+    if best < math.inf and at_least(value, best) and at_least(best, value):
+        return c < best_c
+    return value < best
 
 
 def _by_surrogate(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
@@ -133,7 +142,7 @@ def _improvement(instance: Instance, objective: Objective, criterion: Criterion)
             return None
         if criterion is Criterion.UPPER:
             return upper, composition
-        if criterion is Criterion.EXACT and lower <= best:
+        if criterion is Criterion.EXACT and at_least(best, lower):
             return response_time(composition, arrival_rate).mean_response_time_s, composition
         return lower, composition
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+import chainopt
 from chainopt.allocation.greedy import gca
 from chainopt.errors import UnstableError
 from chainopt.model import BlockRange, Instance, Placement, Server, Service, Workload
@@ -101,17 +102,43 @@ def test_reservation_beyond_int64() -> None:
 
 
 def test_times_of_very_different_size() -> None:
-    """No time is rounded to nothing."""
-    i = Instance(
+    """A time that integers cannot tell from others beside the longest ones is refused, not rounded."""
+    with pytest.raises(ValueError, match=r"servers\[1\]\.comp_s_per_block: 1E-9 is too short"):
+        Instance(
+            name="x",
+            service=Service(blocks=10**5, block_gb=1, cache_gb=1),
+            workload=Workload(arrival_rate=1),
+            servers=[
+                Server(id="a", memory_gb=1e9, comm_s=1e9, comp_s_per_block=1e9),
+                Server(id="b", memory_gb=1e9, comm_s=0, comp_s_per_block=1e-9),
+            ],
+        )
+
+
+def test_more_slots_than_can_be_counted() -> None:
+    """A cache of a byte beside a memory of 10^9 GB is refused."""
+    with pytest.raises(ValueError, match=r"service\.cache_gb: expected at least 10\^-12 of the largest memory"):
+        Instance(
+            name="x",
+            service=Service(blocks=1, block_gb=1, cache_gb=1e-9),
+            workload=Workload(arrival_rate=1),
+            servers=[Server(id="a", memory_gb=1e9, comm_s=1, comp_s_per_block=1)],
+        )
+
+
+def test_many_job_servers() -> None:
+    """Hundreds of millions of job servers of which a few are ever busy are no more work than those few."""
+    instance = Instance(
         name="x",
-        service=Service(blocks=10**5, block_gb=1, cache_gb=1),
-        workload=Workload(arrival_rate=1),
-        servers=[
-            Server(id="a", memory_gb=1e9, comm_s=1e9, comp_s_per_block=1e9),
-            Server(id="b", memory_gb=1e9, comm_s=0, comp_s_per_block=1e-9),
-        ],
+        service=Service(blocks=2, block_gb=1, cache_gb=1e-7),
+        workload=Workload(arrival_rate=0.5),
+        servers=[Server(id="a", memory_gb=80, comm_s=1, comp_s_per_block=1)],
     )
-    assert min(gca(i, Placement([0, 0], [10**5] * 2)).service_times_s) > 0
+    solution = chainopt.compose(instance, bound=True)
+    assert solution.evaluation is not None
+    assert solution.evaluation.job_servers == 390_000_000
+    assert solution.value == pytest.approx(3)
+    assert chainopt.verify(instance, solution) == []
 
 
 def test_quantile_of_tiny_probability() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -16,7 +17,7 @@ from chainopt.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("solve", "check", "evaluate", "generate", "catalog", "methods")
+COMMANDS = ("solve", "check", "evaluate", "bound", "formulate", "generate", "catalog", "methods")
 """Each stands in the module of its name, as `command`."""
 
 
@@ -43,9 +44,13 @@ class Group(click.Group):
         """Run, and exit with the code."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # where the terminal cannot show η, say η is ?, and go on
         try:
             code = super().main(args, standalone_mode=False, **extra)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except click.ClickException as error:
             error.show()
             code = 2
@@ -55,6 +60,10 @@ class Group(click.Group):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1  # as click does where it sees it first
+        except OSError as error:
+            click.echo(f"chainopt: error: standard output cannot be written: {error.strerror}", err=True)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            code = 2
         except ChainoptError as error:
             click.echo(f"chainopt: error: {error}", err=True)
             code = 1 if isinstance(error, InfeasibleError | UnstableError) else 2

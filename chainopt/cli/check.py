@@ -27,6 +27,8 @@ def command(instance: str, solution: str, as_json: bool) -> int:
     from chainopt.files import read_instance, read_solution
     from chainopt.verification import verify
 
+    if instance == solution == "-":
+        raise click.UsageError("INSTANCE and SOLUTION cannot both be read from standard input")
     problem = read_instance(instance)
     answer = read_solution(solution)
     violations = verify(problem, answer)

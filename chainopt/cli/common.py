@@ -108,4 +108,4 @@ def number(value: float | None, digits: int = 4) -> str:
 
 def share(value: float | None) -> str:
     """A share as a percentage."""
-    return "-" if value is None else f"{100 * value:.3g} %"
+    return "-" if value is None else f"{100 * value if value > 1e-15 else 0:.3g} %"

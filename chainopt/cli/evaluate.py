@@ -44,6 +44,8 @@ def command(instance: str, solution: str, arrival_rate: float | None, as_json: b
     from chainopt.files.text import write_text
     from chainopt.queueing import evaluate, response_time
 
+    if instance == solution == "-":
+        raise click.UsageError("INSTANCE and SOLUTION cannot both be read from standard input")
     problem = read_instance(instance)
     answer = _valid(problem, read_solution(solution), solution)
     rate = float(problem.workload.arrival_rate) if arrival_rate is None else arrival_rate

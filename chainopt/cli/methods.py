@@ -20,7 +20,7 @@ def command(as_json: bool) -> int:
       chainopt solve --method random+gca x.json
     """
     from chainopt.allocation import ALLOCATIONS
-    from chainopt.facade import ALIASES
+    from chainopt.facade import ALIASES, EXACT
     from chainopt.placement import PLACEMENTS
 
     entries = [
@@ -28,6 +28,8 @@ def command(as_json: bool) -> int:
         for kind, registry in (("placement", PLACEMENTS), ("allocation", ALLOCATIONS))
         for name, method in registry.items()
     ]
+    exact = "both at once, proven optimal, or the best found with a bound at the time limit"
+    entries.append({"kind": "method", "name": EXACT, "summary": exact, "source": "docs/formulations"})
     entries += [
         {"kind": "alias", "name": name, "summary": f"the same as {method}", "source": ""}
         for name, method in ALIASES.items()

@@ -68,22 +68,24 @@ def show_chains(
 
 
 def show_solutions(solutions: Sequence[Solution]) -> None:
-    """One solution a line."""
-    columns = ["instance", "status", "method", ">c", ">response s", ">wait s", ">load", ">rate/s", ">runtime s"]
+    """One solution a line; bounds where there are any."""
+    bounds = any(solution.bound is not None for solution in solutions)
+    columns = ["instance", "status", "method", ">c", ">response s", ">wait s", ">load", ">rate/s", ">job servers"]
+    columns += [">bound", ">gap"] if bounds else []
     rows = []
     for solution in solutions:
         figures = {} if solution.evaluation is None else solution.evaluation.model_dump()
-        rows.append(
-            [
-                solution.instance.name,
-                solution.status.value,
-                solution.method,
-                str(solution.parameters.get("cache_reservation", "-")),
-                number(figures.get("mean_response_time_s")),
-                number(figures.get("mean_waiting_time_s")),
-                number(figures.get("load")),
-                number(figures.get("total_service_rate")),
-                number(solution.runtime_s, 2),
-            ]
-        )
-    show_table(columns, rows)
+        row = [
+            solution.instance.name,
+            solution.status.value,
+            solution.method,
+            str(solution.parameters.get("cache_reservation", "-")),
+            number(figures.get("mean_response_time_s")),
+            number(figures.get("mean_waiting_time_s")),
+            number(figures.get("load")),
+            number(figures.get("total_service_rate")),
+            str(figures.get("job_servers", "-")),
+        ]
+        row += [number(solution.bound), share(solution.gap)] if bounds else []
+        rows.append([*row, number(solution.runtime_s, 2)])
+    show_table([*columns, ">runtime s"], rows)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chainopt.cli.common import PositiveNumber, announce_compilation, json_option, level, note, output_option, verbosity
+from chainopt.cli.common import (
+    PositiveNumber,
+    announce_compilation,
+    json_option,
+    level,
+    note,
+    output_option,
+    share,
+    verbosity,
+)
 from chainopt.errors import FormatError, InfeasibleError, UnstableError
 
 if TYPE_CHECKING:
@@ -45,7 +54,8 @@ if TYPE_CHECKING:
     help="Whether servers stay empty once the design rate is met. [default: try both]",
 )
 @click.option("--time-limit", type=PositiveNumber(), metavar="S", help="Seconds for each instance.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of random rules.")
+@click.option("--bound", is_flag=True, help="Prove a bound too; --time-limit counts for it anew.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of random rules.")
 @json_option
 @output_option
 @verbosity
@@ -66,12 +76,19 @@ def command(
     from chainopt.files import read_instance, solution_text, write_solution
 
     options["cache_reservation"] = _reservation(cache_reservation)
-    if len(instances) > 1 and output not in (None, "-") and not Path(str(output)).is_dir():
-        raise FormatError("several instances need a directory to write to", source=output)
+    _check_output(output, several=len(instances) > 1)
+    if options["method"] == "exact" and (
+        options["cache_reservation"] or options["stop"] or options["criterion"] != "exact"
+    ):
+        raise click.UsageError(
+            "--method exact tries all there is: it takes no --cache-reservation, --stop or --criterion"
+        )
     announce_compilation()
     solved: list[tuple[Instance, Solution]] = []
-    for source in instances:
-        instance = read_instance(source)
+    read = [read_instance(source) for source in instances]  # all of them, before anything is solved
+    if output not in (None, "-") and len({instance.name for instance in read}) < len(read):
+        raise FormatError("two instances of the same name cannot be written to one directory", source=output)
+    for instance in read:
         solution = _solve(instance, options)
         solved.append((instance, solution))
         if output is not None:
@@ -90,11 +107,20 @@ def command(
 def _reservation(text: str) -> int | None:
     if text == "auto":
         return None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= 10**9:
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or not 1 <= int(text) <= 10**9:
         raise click.BadParameter(
             f"expected auto or a whole number from 1 to 10^9, got {text!r}", param_hint="--cache-reservation"
         )
     return int(text)
+
+
+def _check_output(output: str | None, *, several: bool) -> None:
+    if output in (None, "-"):
+        return
+    if not output:
+        raise click.BadParameter("expected the name of a file", param_hint="--output")
+    if (several or output.endswith("/")) and not Path(str(output)).is_dir():
+        raise FormatError("expected a directory that exists to write to", source=output)
 
 
 def _solve(instance: Instance, options: dict[str, Any]) -> Solution:
@@ -111,6 +137,7 @@ def _solve(instance: Instance, options: dict[str, Any]) -> Solution:
             stop=options["stop"],
             time_limit_s=options["time_limit"],
             seed=options["seed"],
+            bound=options["bound"],
         )
     except (InfeasibleError, UnstableError) as error:
         if error.solution is None:
@@ -140,7 +167,12 @@ def _show(instance: Instance, solution: Solution) -> None:
         return
     composition, arrival_rate = solution.composition, float(instance.workload.arrival_rate)
     used = len(solution.placement)
+    proven = []
+    if solution.bound is not None:
+        unit = {"response-time": "s", "job-servers": "job servers", "rate": "jobs/s"}[solution.objective]
+        proven = [("proven bound", f"{solution.bound:.4g} {unit}"), ("gap", share(solution.gap))]
     further = [
+        *proven,
         ("servers that host blocks", f"{used} of {len(instance.servers)}"),
         ("method", f"{solution.method} {_settings(solution)}".strip()),
     ]

@@ -97,25 +97,37 @@ class TimeGrid:
         τ^c_j and τ^p_j in ticks, int64, shape (J,).
     places
         Decimal places of a second: all that the file has, unless the longest possible chain would overflow int64. Then
-        times are rounded to ticks of at most 10^-17 of that chain's time, and up to one tick where they are shorter.
+        times are rounded to ticks of at most 10^-17 of that chain's time.
+    exact
+        The times as they were given, τ^c and τ^p, where they are rounded; else None.
     """
 
     comm: NDArray[np.int64]
     comp: NDArray[np.int64]
     places: int
+    exact: tuple[Sequence[Decimal], Sequence[Decimal]] | None = None
 
     @classmethod
     def of(cls, comm: Sequence[Decimal], comp: Sequence[Decimal], blocks: int) -> TimeGrid:
         """Grid fine enough for all of these decimals, or as fine as int64 allows."""
         longest = min(len(comm), blocks) * max(comm) + blocks * max(comp)
-        places = decimal_places([*comm, *comp])
+        places = needed = decimal_places([*comm, *comp])
         while places > 0 and longest.scaleb(places) >= _HEADROOM:
             places -= 1
-        comm_ticks, comp_ticks = (
-            [units or (1 if value else 0) for value, units in zip(values, scaled(values, places), strict=True)]
-            for values in (comm, comp)
-        )
-        return cls(integers(comm_ticks), integers(comp_ticks), places)
+        exact = None if places == needed else (comm, comp)
+        return cls(integers(scaled(comm, places)), integers(scaled(comp, places)), places, exact)
+
+    def rounded(self) -> tuple[int, str] | None:
+        """Server and field of a time that rounding to ticks changes by more than 10^-9, None if there is none."""
+        if self.exact is None:
+            return None
+        for field, values, ticks in zip(
+            ("comm_s", "comp_s_per_block"), self.exact, (self.comm, self.comp), strict=True
+        ):
+            for j, (value, units) in enumerate(zip(values, ticks.tolist(), strict=True)):
+                if abs(Fraction(units, 10**self.places) - Fraction(value)) > Fraction(value) / 10**9:
+                    return j, field
+        return None
 
     def seconds(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
         """Ticks as seconds, rounded once."""

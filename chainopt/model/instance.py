@@ -12,6 +12,7 @@ from chainopt.model.grid import MemoryGrid, TimeGrid
 from chainopt.model.record import (
     MOST_BLOCKS,
     MOST_SERVERS,
+    MOST_SLOTS,
     Amount,
     Integer,
     Name,
@@ -96,6 +97,15 @@ class Instance(Record):
             if server.pin is not None and server.pin.stop > self.service.blocks:
                 message = f"expected at most service.blocks = {self.service.blocks}, got {server.pin.stop}"
                 raise cross_reference(message, "servers", j, "pin", "stop")
+        largest = max(server.memory_gb for server in self.servers)
+        if largest > MOST_SLOTS * self.service.cache_gb:
+            message = f"expected at least 10^-12 of the largest memory, {largest} GB, got {self.service.cache_gb}"
+            raise cross_reference(message, "service", "cache_gb")
+        rounded = self.time.rounded()
+        if rounded is not None:
+            j, field = rounded
+            message = f"{getattr(self.servers[j], field)} is too short beside the longest times to be told from others"
+            raise cross_reference(message, "servers", j, field)
         return self
 
     @cached_property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chainopt.diagnosis import infeasibility
 from chainopt.errors import InfeasibleError
 from chainopt.jit import kernel
 from chainopt.model.placement import Placement
@@ -76,7 +77,7 @@ class GreedyChains:
             raise ValueError(f"expected a cache reservation of at least 1, got {cache_reservation}")
         blocks, time = instance.service.blocks, instance.time
         sizes = instance.memory.sizes(cache_reservation)
-        pin_start, pin_stop = _pins(instance)
+        pin_start, pin_stop = pinned_ranges(instance)
         pinned = pin_stop > 0
         order = time.by_amortised_time(np.flatnonzero(~pinned & (sizes > 0)), sizes)
         start, stop, chain, ticks = _string_chains(
@@ -120,14 +121,14 @@ def reservations(instance: Instance) -> list[int]:
 
     The vector m_j(c) changes, or a pinned server can no longer process n blocks for c jobs.
     """
-    start, stop = _pins(instance)
+    start, stop = pinned_ranges(instance)
     slots = instance.memory.slots(stop - start)
     pins = {int(slots[j]) // n for j in np.flatnonzero(stop) for n in range(1, int(stop[j] - start[j]) + 1)}
     return sorted({*instance.memory.reservations().tolist(), *pins} - {0})
 
 
-def _pins(instance: Instance) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pinned ranges, 0 to 0 where there is no pin.
+def pinned_ranges(instance: Instance) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First blocks and ends of the pinned ranges, 0 and 0 where there is no pin.
 
     Raises
     ------
@@ -139,12 +140,8 @@ def _pins(instance: Instance) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     for j, server in enumerate(instance.servers):
         if server.pin is not None:
             start[j], stop[j] = server.pin.start, server.pin.stop
-    short = np.flatnonzero(instance.memory.slots(stop - start) < 0)
-    if short.size:
-        server = instance.servers[short[0]]
-        size = int(stop[short[0]] - start[short[0]])
-        missing = size * instance.service.block_gb + server.reserve_gb - server.memory_gb
-        raise InfeasibleError(f"server {server.id!r} is {missing} GB short of the {size} blocks it is pinned to")
+    if np.any(instance.memory.slots(stop - start) < 0):
+        raise InfeasibleError(str(infeasibility(instance)))
     return start, stop
 
 

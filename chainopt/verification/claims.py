@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainopt.model.solution import Objective, Status
+from chainopt.model.solution import Objective, Status, relative_gap
 from chainopt.quantity import at_least
 from chainopt.verification import response
 from chainopt.verification.composition import TOLERANCE, Recomputed, Violation, agrees
@@ -15,10 +15,14 @@ from chainopt.verification.composition import TOLERANCE, Recomputed, Violation, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from chainopt.model.evaluation import Evaluation
     from chainopt.model.instance import Instance
     from chainopt.model.solution import Solution
 
+_ROUNDING = 4e-15
+_NOTHING = 1e-100  # probabilities and times below this are as good as 0
 _QUANTILES = {"p95_response_time_s": 0.05, "p99_response_time_s": 0.01}
 _TIMES = (
     "mean_response_time_s",
@@ -38,14 +42,34 @@ def check_claims(instance: Instance, solution: Solution, composition: Recomputed
         (count / time for count, time in zip(composition.capacities, composition.service_times, strict=True)),
         Fraction(0),
     )
+    stable = not at_least(float(arrival_rate), float(total))
+    # close to saturation, the rounding of ν is magnified by 1 / (1 - ρ)
+    tolerance = max(TOLERANCE, _ROUNDING / float(1 - arrival_rate / total)) if stable else TOLERANCE
+    rates = np.array([float(1 / time) for time in composition.service_times])
+    counts = np.array(composition.capacities)
+    answer = None
+    if stable:
+        try:
+            answer = response.response(rates, counts, float(arrival_rate))
+        except response.TooLargeError as error:
+            yield Violation("evaluation", str(error))
     if solution.evaluation is not None:
-        yield from _evaluation(solution.evaluation, composition, arrival_rate, total)
+        yield from _figures(solution.evaluation, composition, arrival_rate, total, stable)
+        if answer is not None:
+            bounds = response.bounds(rates, counts, float(arrival_rate))
+            yield from _times(solution.evaluation, answer, bounds, tolerance)
+            yield from _quantiles(solution.evaluation, answer, rates, float(total - arrival_rate), tolerance)
     yield from _status(instance, solution, arrival_rate, total)
-    yield from _bound(solution)
+    value = {
+        Objective.RESPONSE_TIME: None if answer is None else answer.mean_service + answer.mean_waiting,
+        Objective.JOB_SERVERS: float(sum(composition.capacities)),
+        Objective.RATE: float(total),
+    }[solution.objective]
+    yield from _bound(solution, value, tolerance)
 
 
-def _evaluation(
-    claimed: Evaluation, composition: Recomputed, arrival_rate: Fraction, total: Fraction
+def _figures(
+    claimed: Evaluation, composition: Recomputed, arrival_rate: Fraction, total: Fraction, stable: bool
 ) -> Iterator[Violation]:
     if claimed.job_servers != sum(composition.capacities):
         yield _false("job_servers", claimed.job_servers, sum(composition.capacities))
@@ -53,39 +77,37 @@ def _evaluation(
         yield _false("total_service_rate", claimed.total_service_rate, float(total))
     if claimed.load is not None and not (total and agrees(claimed.load, arrival_rate / total)):
         yield _false("load", claimed.load, float(arrival_rate / total) if total else None)
-    stable = not at_least(float(arrival_rate), float(total))
     for name in _TIMES:
         value = getattr(claimed, name)
         if value is not None and not stable:
             yield _false(name, value, None)
-    if stable:
-        yield from _times(claimed, composition, float(arrival_rate), float(total))
 
 
-def _times(claimed: Evaluation, composition: Recomputed, arrival_rate: float, total: float) -> Iterator[Violation]:
-    rates = np.array([float(1 / time) for time in composition.service_times])
-    capacities = np.array(composition.capacities)
-    answer = response.response(rates, capacities, arrival_rate)
-    lower, upper = response.bounds(rates, capacities, arrival_rate)
+def _times(
+    claimed: Evaluation, answer: response.Response, bounds: tuple[float, float], tolerance: float
+) -> Iterator[Violation]:
     recomputed = {
         "mean_response_time_s": answer.mean_service + answer.mean_waiting,
         "mean_service_time_s": answer.mean_service,
         "mean_waiting_time_s": answer.mean_waiting,
         "waiting_probability": answer.waiting_probability,
-        "lower_bound_s": lower,
-        "upper_bound_s": upper,
+        "lower_bound_s": bounds[0],
+        "upper_bound_s": bounds[1],
     }
     for name, value in recomputed.items():
         claim = getattr(claimed, name)
-        if claim is not None and not agrees(claim, value) and max(claim, value) > 1e-100:
+        if claim is not None and not agrees(claim, value, tolerance) and max(claim, value) > _NOTHING:
             yield _false(name, claim, value)
+
+
+def _quantiles(
+    claimed: Evaluation, answer: response.Response, rates: NDArray[np.float64], slack: float, tolerance: float
+) -> Iterator[Violation]:
     for name, beyond in _QUANTILES.items():
         claim = getattr(claimed, name)
         if claim is None:
             continue
-        before, after = (
-            response.tail(answer, rates, total - arrival_rate, claim * (1 + sign * TOLERANCE)) for sign in (-1, 1)
-        )
+        before, after = (response.tail(answer, rates, slack, claim * (1 + sign * tolerance)) for sign in (-1, 1))
         if not after <= beyond <= before:
             yield Violation(
                 f"evaluation.{name}", f"{after:.6g} of the jobs take longer than {claim:.9g} s, not {beyond}"
@@ -110,8 +132,10 @@ def _status(instance: Instance, solution: Solution, arrival_rate: Fraction, tota
             yield Violation("status", message)
     if solution.status is Status.UNSTABLE and not at_least(float(arrival_rate), float(total)):
         yield Violation("status", f"unstable, but the total service rate is {float(total):g} jobs/s")
-    if solution.status is Status.INFEASIBLE and (solution.chains or _surely_feasible(instance)):
-        yield Violation("status", "infeasible, but there is a composition")
+    if solution.status is Status.INFEASIBLE:
+        rate_too_high = solution.objective is Objective.JOB_SERVERS
+        if solution.chains or (_surely_feasible(instance) and not rate_too_high):
+            yield Violation("status", "infeasible, but there is a composition")
 
 
 def _surely_feasible(instance: Instance) -> bool:
@@ -121,23 +145,26 @@ def _surely_feasible(instance: Instance) -> bool:
     return sum(memory // room for memory in free) >= instance.service.blocks
 
 
-def _bound(solution: Solution) -> Iterator[Violation]:
-    value, bound, gap = solution.value, solution.bound, solution.gap
+def _bound(solution: Solution, value: float | None, tolerance: float) -> Iterator[Violation]:
+    """Bound and gap against the recomputed value of the objective."""
+    bound, gap = solution.bound, solution.gap
     if bound is None:
         if gap is not None:
             yield Violation("gap", f"{gap:g}, but there is no bound")
         if solution.status is Status.OPTIMAL:
             yield Violation("status", "optimal, but there is no bound")
         return
-    if value is None:
+    if solution.status not in (Status.OPTIMAL, Status.FEASIBLE) or value is None:
+        if gap is not None:
+            yield Violation("gap", f"{gap:g}, but there is no solution with a value")
         return
     beyond = bound - value if solution.objective is not Objective.RATE else value - bound
-    if beyond > TOLERANCE * max(abs(bound), abs(value)):
+    if beyond > tolerance * max(abs(bound), abs(value)):
         yield Violation("bound", f"{bound:.9g} is beyond the value {value:.9g} that it bounds")
-    recomputed = abs(value - bound) / max(abs(value), abs(bound))
-    if gap is not None and abs(gap - recomputed) > TOLERANCE:
+    recomputed = relative_gap(value, bound)
+    if gap is not None and abs(gap - recomputed) > tolerance:
         yield _false("gap", gap, recomputed)
-    if solution.status is Status.OPTIMAL and recomputed > TOLERANCE:
+    if solution.status is Status.OPTIMAL and recomputed > tolerance:
         yield Violation("status", f"optimal, but value {value:.9g} and bound {bound:.9g} differ")
 
 

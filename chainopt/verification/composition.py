@@ -40,9 +40,9 @@ class Recomputed(NamedTuple):
     service_times: list[Fraction]
 
 
-def agrees(claimed: float, recomputed: Fraction | float) -> bool:
-    """Whether a claimed number is the recomputed one, up to :data:`TOLERANCE`."""
-    return abs(claimed - float(recomputed)) <= TOLERANCE * max(abs(claimed), abs(float(recomputed)))
+def agrees(claimed: float, recomputed: Fraction | float, tolerance: float = TOLERANCE) -> bool:
+    """Whether a claimed number is the recomputed one, up to a relative tolerance."""
+    return abs(claimed - float(recomputed)) <= tolerance * max(abs(claimed), abs(float(recomputed)))
 
 
 def check_composition(instance: Instance, solution: Solution) -> tuple[list[Violation], Recomputed]:
@@ -89,6 +89,8 @@ def _placement(instance: Instance, solution: Solution) -> Iterator[Violation]:
         if need > _memory(server):
             message = f"server {entry.server!r} needs {float(need):g} GB for its blocks, it has {_gb(server)}"
             yield Violation(place, message)
+    if not solution.placement:
+        return  # nothing is claimed
     for server in instance.servers:
         pin = server.pin
         if pin is None:

@@ -16,9 +16,14 @@ import numpy as np
 from scipy.special import gammaln
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
+MOST_JOB_SERVERS = 200_000
+_PIECE = 2_000
 _NODES = 80
+_LEAST_LOG = -745.0
 
 
 class Response(NamedTuple):
@@ -31,24 +36,54 @@ class Response(NamedTuple):
     after_wait: NDArray[np.float64]
 
 
+class TooLargeError(Exception):
+    """More job servers are busy at times than can be recomputed."""
+
+
 def bounds(rates: NDArray[np.float64], capacities: NDArray[np.int64], arrival_rate: float) -> tuple[float, float]:
     """Theorem 4, rates by decreasing value."""
-    servers = np.repeat(rates, capacities)
     total = float(np.sum(rates * capacities))
     return (
-        _birth_death(np.cumsum(servers), total, arrival_rate) / arrival_rate,
-        _birth_death(np.cumsum(servers[::-1]), total, arrival_rate) / arrival_rate,
+        _birth_death(rates, capacities, total, arrival_rate) / arrival_rate,
+        _birth_death(rates[::-1], capacities[::-1], total, arrival_rate) / arrival_rate,
     )
 
 
-def _birth_death(death_rates: NDArray[np.float64], total: float, arrival_rate: float) -> float:
-    """Mean number of jobs with these death rates for 1, 2, ..., C jobs, and ν for more."""
-    n = np.arange(death_rates.size + 1)
+def _birth_death(rates: NDArray[np.float64], capacities: NDArray[np.int64], total: float, arrival_rate: float) -> float:
+    """Mean number of jobs if they occupy the chains in this order, served at rate ν where all job servers are busy."""
+    log_weights, numbers = [np.zeros(1)], [np.zeros(1)]
+    served = 0.0
+    for _, rate, count in _pieces(rates, capacities):
+        n = np.arange(1, count + 1)
+        log_weights.append(log_weights[-1][-1] + np.cumsum(np.log(arrival_rate / (served + rate * n))))
+        numbers.append(numbers[-1][-1] + n)
+        served += rate * count
+        if log_weights[-1][-1] < np.max([part.max() for part in log_weights]) + _LEAST_LOG:
+            break  # more jobs than these are never seen
+    weights, n = np.concatenate(log_weights), np.concatenate(numbers)
     idle = (total - arrival_rate) / total
-    weights = np.concatenate(([0.0], np.cumsum(np.log(arrival_rate / death_rates))))
     weights[-1] -= np.log(idle)  # the tail n >= C has the mass φ_C / (1 - ρ) and the mean C + ρ / (1 - ρ)
     shares = np.exp(weights - np.logaddexp.reduce(weights))
     return float(np.sum(shares * n) + shares[-1] * (1 - idle) / idle)
+
+
+def _pieces(rates: NDArray[np.float64], capacities: NDArray[np.int64]) -> Iterator[tuple[int, float, int]]:
+    """Chain, rate and number of equal servers: the chains, cut into groups of equal servers that are not too large.
+
+    Raises
+    ------
+    TooLargeError
+        Where there are too many.
+    """
+    seen = 0
+    for k, (rate, capacity) in enumerate(zip(rates.tolist(), capacities.tolist(), strict=True)):
+        while capacity > 0:
+            if seen >= MOST_JOB_SERVERS:
+                raise TooLargeError(f"more than {MOST_JOB_SERVERS:,} job servers are busy at times: not recomputed")
+            piece = min(capacity, _PIECE)
+            yield k, rate, piece
+            capacity -= piece
+            seen += piece
 
 
 def response(rates: NDArray[np.float64], capacities: NDArray[np.int64], arrival_rate: float) -> Response:
@@ -89,10 +124,12 @@ def _loss_system(
     values = np.zeros(_NODES)  # log(λ r(s) / s) at the points t = log(1 + scale/s), 0 at t = 0
     log_passed = 0.0
     carried = np.zeros(rates.size)
-    for k, (rate, count) in enumerate(zip(rates, capacities, strict=True)):
-        shifts = rate * np.arange(count + 1)
+    for k, rate, count in _pieces(rates, capacities):
+        if log_passed < _LEAST_LOG:
+            break  # nothing is left to carry
+        shifts = rate * np.arange(count + 1.0)
         own = _log_sums(_log_r(rate + shifts[:-1], points, values, scale, arrival_rate), count)[0]
-        carried[k] = -np.exp(log_passed) * np.expm1(-own)
+        carried[k] += -np.exp(log_passed) * np.expm1(-own)
         log_passed -= own
         fresh = np.zeros(_NODES)
         for i, point in enumerate(s):

@@ -105,7 +105,7 @@ def test_several_instances(files: tuple[Path, Path], worked_example: Instance, t
     assert sorted(path.name for path in folder.iterdir()) == ["other.sol.json", "worked-example.sol.json"]
     missing = run("solve", files[0], other, "-o", tmp_path / "nowhere")
     assert (missing.exit_code, missing.stdout) == (2, "")
-    assert "several instances need a directory" in missing.stderr
+    assert "expected a directory that exists" in missing.stderr
 
 
 def test_a_name_is_not_a_path(worked_example: Instance, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_name_is_not_a_path(worked_example: Instance, tmp_path: Path) -> None:
     chainopt.write_instance(worked_example.replace(name="../../evil"), path)
     folder = tmp_path / "a" / "b"
     folder.mkdir(parents=True)
-    result = run("solve", path, path, "-o", folder)
+    result = run("solve", path, "-o", folder)
     assert result.exit_code == 2
     assert "cannot be that of a file" in result.stderr
     assert list(tmp_path.rglob("*evil*")) == []

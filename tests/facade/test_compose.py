@@ -11,11 +11,13 @@ from hypothesis import given, settings
 import chainopt
 from chainopt.allocation import gca
 from chainopt.errors import InfeasibleError, UnstableError
-from chainopt.facade import ALIASES, methods
+from chainopt.facade import ALIASES, EXACT, methods
 from chainopt.model import Instance, Objective, Solution, Status
 from chainopt.placement import gbp_cr
 from chainopt.queueing import response_bounds, response_time
 from tests.strategies import instances
+
+HEURISTICS = [method for method in methods() if method != EXACT]
 
 
 def solve(instance: Instance, method: str = "auto", **options: object) -> Solution:
@@ -34,7 +36,7 @@ def every_c(instance: Instance) -> range:
     return range(1, instance.memory.largest_reservation() + 1)
 
 
-@pytest.mark.parametrize("method", methods())
+@pytest.mark.parametrize("method", HEURISTICS)
 @settings(max_examples=40, deadline=None)
 @given(instance=instances())
 def test_every_method_gives_what_verify_accepts(method: str, instance: Instance) -> None:
@@ -75,7 +77,8 @@ def test_auto_is_the_best_of_all_c_and_both_stops(criterion: str, instance: Inst
     if not found:
         assert solution.status in (Status.INFEASIBLE, Status.UNSTABLE)
         return
-    value, c = min(found)
+    value = min(found)[0]
+    c = min(reservation for score, reservation in found if score <= value * (1 + 1e-12))
     assert solution.status is Status.FEASIBLE
     assert solution.parameters["cache_reservation"] == c
     composition, rate = solution.composition, float(instance.workload.arrival_rate)
@@ -137,7 +140,7 @@ def test_aliases_are_methods(worked_example: Instance) -> None:
 
 def test_unknown_method(worked_example: Instance) -> None:
     """An unknown method is named, with those that are known."""
-    with pytest.raises(chainopt.ChainoptError, match=r"no method 'gca'; known are auto, .*gbp-cr\+gca"):
+    with pytest.raises(chainopt.ChainoptError, match=r"no method 'gca'; known are exact, auto, .*gbp-cr\+gca"):
         chainopt.compose(worked_example, "gca")
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import simplejson
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
 from chainopt.errors import FormatError
 from chainopt.files import digest, instance_text, read_instance, read_solution, solution_text
@@ -161,13 +162,16 @@ def instances(draw: st.DrawFn) -> Instance:
         servers.append(
             Server(id=name, memory_gb=memory, reserve_gb=reserve, comm_s=comm, comp_s_per_block=comp, pin=pin)
         )
-    return Instance(
-        name=draw(names),
-        note=draw(st.none() | st.text()),
-        service=Service(name=draw(st.none() | names), blocks=blocks, block_gb=draw(sizes), cache_gb=draw(sizes)),
-        workload=Workload(arrival_rate=draw(sizes), target_load=draw(st.decimals("1e-9", "0.999999999", places=9))),
-        servers=servers,
-    )
+    try:
+        return Instance(
+            name=draw(names),
+            note=draw(st.none() | st.text()),
+            service=Service(name=draw(st.none() | names), blocks=blocks, block_gb=draw(sizes), cache_gb=draw(sizes)),
+            workload=Workload(arrival_rate=draw(sizes), target_load=draw(st.decimals("1e-9", "0.999999999", places=9))),
+            servers=servers,
+        )
+    except ValidationError:  # too many slots, or times too far apart: the parts are valid, together they are not
+        reject()
 
 
 @fuzz

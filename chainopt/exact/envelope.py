@@ -1,0 +1,157 @@
+"""How fast n jobs can be served at most, V(n): a concave envelope over all placements, allocations and policies.
+
+V(n) is the optimum of the position-free relaxation
+
+    max Σ_k x_k / T_k   subject to   Σ_k x_k <= n,   Σ_k w_j(n_jk) x_k <= 1 for every server j,   x >= 0
+
+over all chains k of :mod:`chainopt.exact.parts`, solved by column generation. Any dual prices, a for a job and u_j for
+server j, give a line a n + Σ_j u_j that lies above V everywhere once a is raised until no chain has a positive reduced
+profit; exact pricing says by how much. So every round of column generation proves a line, solved or not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainopt.exact.columns import cheapest_on_hull
+from chainopt.exact.master import Master
+from chainopt.exact.pricing import cheapest_chain
+from chainopt.exact.slot_hull import Rooms, violated_cut
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from chainopt.exact.parts import Parts
+
+GAP = 2e-4
+"""Relative distance of line and optimum at which a point counts as solved."""
+
+_SMOOTHING = 0.7
+_ROUNDING = 1e-9
+"""Lines are raised by so much, relative, for the rounding in sums of floats."""
+
+
+class Envelope:
+    """Lines above V, and points on or below it.
+
+    Parameters
+    ----------
+    parts
+        What chains are made of.
+    hull
+        Whether to cut off what no whole number of jobs does at a server; takes longer, and proves more.
+
+    Attributes
+    ----------
+    exists
+        Whether there is any chain.
+    most_jobs
+        More jobs than these are never served at once, so V is constant from here on.
+    fastest_s
+        Time of the fastest chain.
+    lines
+        Slopes and intercepts of lines above V.
+    points
+        n and the value of a feasible solution of the relaxation for at most n jobs, in order of solution.
+    """
+
+    def __init__(self, parts: Parts, *, hull: bool = False) -> None:
+        self.hull = hull
+        self._parts = parts
+        self.lines: list[tuple[float, float]] = []
+        self.points: list[tuple[float, float]] = [(0.0, 0.0)]
+        fastest = self._cheapest(parts.time_s)
+        self.exists = bool(fastest.size)
+        if not self.exists:
+            return
+        # a job takes L slots in all, and server j never has more than S_j(1)
+        self.most_jobs = float(np.sum(1 / parts.weight[parts.first[:-1][np.diff(parts.first) > 0]])) / parts.total
+        self.fastest_s = float(parts.time_s[fastest].sum())
+        self._add_line(1 / self.fastest_s, 0.0)
+        self._master = Master(parts)
+        self._master.add([fastest])
+
+    def above(self, jobs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Proven bound on V(n) for these n."""
+        slopes, intercepts = np.array(self.lines).T
+        value: NDArray[np.float64] = np.min(
+            slopes[:, None] * np.minimum(jobs, self.most_jobs) + intercepts[:, None], axis=0
+        )
+        return value
+
+    def below(self, jobs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the solutions found so far attain at these n: no more than V(n)."""
+        n, value = np.array(sorted(self.points)).T
+        return np.interp(jobs, n, np.maximum.accumulate(value))
+
+    @property
+    def chains(self) -> list[NDArray[np.int64]]:
+        """The chains generated so far, as parts."""
+        return self._master.chains
+
+    @property
+    def most(self) -> float:
+        """Proven bound on the total service rate."""
+        return float(self.above(np.array([self.most_jobs]))[0])
+
+    def solve(self, jobs: float, deadline: float = math.inf, gap: float = GAP) -> None:
+        """Prove lines that are close to V at so many jobs, until it is solved or time is out.
+
+        Chains are priced at prices between those of the master and the best so far [Wentges 1997]: that takes half the
+        rounds or fewer. Where it finds nothing new, at those of the master.
+        """
+        jobs = min(jobs, self.most_jobs)
+        value = self._generate(jobs, deadline, gap)
+        while self.hull and time.monotonic() < deadline and self._add_cuts():
+            value = self._generate(jobs, deadline, gap)
+        self.points.append((jobs, value))
+
+    def _generate(self, jobs: float, deadline: float, gap: float) -> float:
+        """Add chains until the least line is close; value of the program."""
+        best, best_prices = math.inf, None
+        while True:
+            value, prices = self._master.solve(jobs)
+            added = 0
+            for weight in (_SMOOTHING, 0.0) if best_prices is not None else (0.0,):
+                mixed = prices if best_prices is None else prices.mixed(best_prices, weight)
+                chains, least = self._price(mixed.parts, -mixed.job)
+                mixed = mixed._replace(job=max(mixed.job, -least))
+                line = mixed.job * jobs + mixed.rooms
+                if line < best:
+                    best, best_prices = line, mixed
+                    self._add_line(mixed.job, mixed.rooms)
+                added = self._master.add(chains)
+                if added or best <= value * (1 + gap):
+                    break
+            if not added or best <= value * (1 + gap) or time.monotonic() > deadline:
+                return value
+
+    def _add_cuts(self) -> bool:
+        """Cut off the last optimum where a server's jobs are not in the hull of what it can run; whether anywhere."""
+        parts, use = self._parts, self._master.use()
+        found = False
+        for a, b in pairwise(parts.first.tolist()):
+            here = slice(a, b)
+            cut = violated_cut(parts.blocks[here], Rooms(parts.slots[here], parts.blocks[here]), use[here])
+            if cut is not None:
+                coefficients = np.zeros(use.size)
+                coefficients[here] = cut
+                self._master.add_cut(coefficients)
+                found = True
+        return found
+
+    def _price(self, price: NDArray[np.float64], ceiling: float) -> tuple[list[NDArray[np.int64]], float]:
+        """Chains with D - 1/T below `ceiling`, and the least D - 1/T."""
+        return cheapest_on_hull(self._cheapest, price, self._parts.time_s, 1.0, ceiling)
+
+    def _cheapest(self, cost: NDArray[np.float64]) -> NDArray[np.int64]:
+        chain: NDArray[np.int64] = cheapest_chain(self._parts.first, self._parts.blocks, cost, self._parts.total)[0]
+        return chain
+
+    def _add_line(self, slope: float, intercept: float) -> None:
+        self.lines.append((slope * (1 + _ROUNDING), intercept * (1 + _ROUNDING)))

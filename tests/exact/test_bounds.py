@@ -1,0 +1,187 @@
+"""Bounds: never beyond what any composition attains, and right where the truth is known."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+
+import chainopt
+from chainopt.errors import InfeasibleError, UnstableError
+from chainopt.exact import bound
+from chainopt.exact.columns import cheapest_on_hull
+from chainopt.exact.envelope import GAP, Envelope
+from chainopt.exact.parts import Parts, parts_of
+from chainopt.exact.pricing import cheapest_chain
+from chainopt.facade import EXACT, methods
+from chainopt.model import Instance, Objective, Server, Service, Workload
+from chainopt.queueing import jffc
+from tests.strategies import instances
+
+HEURISTICS = [method for method in methods() if method != EXACT]
+
+
+def all_chains(parts: Parts) -> list[list[int]]:
+    """Every chain of the relaxation, by trying every choice of every server."""
+    choices = [[-1, *range(a, b)] for a, b in itertools.pairwise(parts.first.tolist())]
+    chains = []
+    for choice in itertools.product(*choices):
+        chain = [p for p in choice if p >= 0]
+        if sum(int(parts.blocks[p]) for p in chain) == parts.total:
+            chains.append(chain)
+    return chains
+
+
+def value(parts: Parts, chains: list[list[int]], jobs: float) -> float:
+    """V(n) by a linear program over all chains."""
+    rates = [1 / parts.time_s[chain].sum() for chain in chains]
+    rows = np.zeros((parts.first.size, len(chains)))
+    rows[0] = 1
+    for k, chain in enumerate(chains):
+        for p in chain:
+            rows[1 + parts.server[p], k] = parts.weight[p]
+    limits = np.concatenate(([jobs], np.ones(parts.first.size - 1)))
+    solved = linprog([-rate for rate in rates], A_ub=rows, b_ub=limits, method="highs")
+    return -float(solved.fun)
+
+
+def single(slots: int, rate: float) -> Instance:
+    """One server, 2 blocks of 1 GB, 0.1 GB of cache, room for so many jobs of 1 + 2 · 0.5 = 2 s."""
+    return Instance(
+        name="single",
+        service=Service(blocks=2, block_gb=1, cache_gb=0.1),
+        workload=Workload(arrival_rate=rate),
+        servers=[Server(id="s", memory_gb=round(2 + 0.2 * slots, 1), comm_s=1, comp_s_per_block=0.5)],
+    )
+
+
+@settings(max_examples=80, deadline=None)
+@given(instance=instances(most_servers=4, most_blocks=5), data=st.data())
+def test_pricing_finds_the_least_of_all_chains(instance: Instance, data: st.DataObject) -> None:
+    """The least D - 1/T over an enumeration of all chains, and only chains below the ceiling are returned."""
+    parts = parts_of(instance)
+    price = np.array(data.draw(st.lists(st.floats(0, 2), min_size=parts.time_s.size, max_size=parts.time_s.size)))
+    ceiling = data.draw(st.floats(-2, 2))
+    chains = all_chains(parts)
+
+    def cheapest(cost: NDArray[np.float64]) -> NDArray[np.int64]:
+        chain: NDArray[np.int64] = cheapest_chain(parts.first, parts.blocks, cost, parts.total)[0]
+        return chain
+
+    assert bool(cheapest(price).size) == bool(chains)
+    if not chains:
+        return
+    found, least = cheapest_on_hull(cheapest, price, parts.time_s, 1.0, ceiling)
+    assert least == pytest.approx(min(price[c].sum() - 1 / parts.time_s[c].sum() for c in chains), rel=1e-9, abs=1e-12)
+    for chain in found:
+        assert sorted(chain.tolist()) in [sorted(c) for c in chains]
+        assert price[chain].sum() - 1 / parts.time_s[chain].sum() < ceiling
+
+
+@settings(max_examples=60, deadline=None)
+@given(instance=instances(most_servers=4, most_blocks=5), jobs=st.floats(0.5, 20))
+def test_envelope_encloses_the_linear_program(instance: Instance, jobs: float) -> None:
+    """Lines lie above V and points below it, and where it is solved both are close."""
+    parts = parts_of(instance)
+    envelope = Envelope(parts)
+    chains = all_chains(parts)
+    assert envelope.exists == bool(chains)
+    if not chains:
+        return
+    envelope.solve(jobs)
+    for n in (0.3, 1.0, jobs, 2 * jobs, 1e3):
+        truth = value(parts, chains, n)
+        assert float(envelope.above(np.array([n]))[0]) >= truth * (1 - 1e-9)
+        assert float(envelope.below(np.array([n]))[0]) <= truth * (1 + 1e-9)
+    at = min(jobs, envelope.most_jobs)
+    assert float(envelope.above(np.array([at]))[0]) <= value(parts, chains, at) * (1 + 2 * GAP)
+    assert value(parts, chains, 1e9) == pytest.approx(value(parts, chains, envelope.most_jobs), rel=1e-9)
+
+
+def feasible(instance: Instance, method: str, objective: Objective) -> float | None:
+    """Value of what a method finds, None where it finds nothing that does what is asked."""
+    try:
+        solution = chainopt.compose(instance, method, objective)
+    except (InfeasibleError, UnstableError):
+        return None
+    return solution.value if solution.status == "feasible" else None
+
+
+@settings(max_examples=80, deadline=None)
+@given(instance=instances(most_servers=8, most_blocks=8))
+def test_no_composition_is_better_than_the_bound(instance: Instance) -> None:
+    """Whatever the methods find, on every objective; and where nothing can be found, they find nothing."""
+    for objective in Objective:
+        found = [feasible(instance, method, objective) for method in HEURISTICS]
+        values = [value for value in found if value is not None]
+        try:
+            proven = bound(instance, objective)
+        except (InfeasibleError, UnstableError):
+            assert values == []
+            continue
+        if objective is Objective.RATE:
+            assert all(value <= proven for value in values)
+        else:
+            assert all(value >= proven for value in values)
+
+
+@pytest.mark.parametrize(("slots", "load"), [(1, 0.5), (3, 0.2), (3, 0.9), (20, 0.7), (20, 0.99)])
+def test_one_server_is_exact(slots: int, load: float) -> None:
+    """One server has one chain, jobs have nothing to move between, and the bound is M/M/c itself."""
+    rate = round(load * slots / 2, 6)
+    proven = bound(single(slots, rate))
+    assert proven == pytest.approx(jffc([0.5], [slots], rate).mean_response_time_s, rel=2e-3)
+    assert proven <= jffc([0.5], [slots], rate).mean_response_time_s
+
+
+def test_rate_and_job_servers_of_one_server() -> None:
+    """Ten jobs at 1/2 a second make 5 jobs/s; 2 / 0.7 = 2.86 jobs/s take 5.7 of them, so 6."""
+    instance = single(10, 2)
+    assert bound(instance, "rate") == pytest.approx(5, rel=1e-6)
+    assert bound(instance, "job-servers") == 6
+
+
+def test_light_load_is_the_fastest_chain(worked_example: Instance) -> None:
+    """With next to no traffic a job takes 1.01 + 2.04 s: one block at server 1, two at server 2."""
+    quiet = worked_example.replace(workload=worked_example.workload.replace(arrival_rate=1e-6))
+    assert bound(quiet) == pytest.approx(3.05, rel=1e-5)
+    assert bound(quiet) <= 3.05
+
+
+def test_unstable_is_proven() -> None:
+    """Ten jobs of 2 s cannot serve 5.001 jobs a second."""
+    with pytest.raises(UnstableError, match=r"arrival rate is 5.001 jobs/s, no composition serves more than 5 jobs/s"):
+        bound(single(10, 5.001))
+    with pytest.raises(InfeasibleError, match=r"no composition serves 5\.71429 jobs/s"):
+        bound(single(10, 4), "job-servers")
+
+
+def test_infeasible_is_proven(worked_example: Instance) -> None:
+    """Six blocks of twelve have no room; a pin that does not fit; pins that leave a gap nobody can fill."""
+    with pytest.raises(InfeasibleError, match="6 of the blocks"):
+        bound(worked_example.replace(service=worked_example.service.replace(blocks=12)))
+    servers = list(worked_example.servers)
+    pinned = [servers[0].replace(pin={"start": 0, "stop": 3}), *servers[1:]]
+    with pytest.raises(InfeasibleError, match="'s1' is 1 GB short of the 3 blocks"):
+        bound(worked_example.replace(servers=pinned))
+    apart = [server.replace(pin={"start": 0, "stop": 1}) for server in servers[:2]]
+    with pytest.raises(InfeasibleError, match=r"1 of the blocks .*, pins considered"):
+        bound(worked_example.replace(servers=apart))
+
+
+def test_time_limit_gives_a_weaker_bound() -> None:
+    """A bound cut short is a bound still."""
+    instance = chainopt.read_instance("instances/bloom/bloom-ripe-j20-eta20-s1-medium.json")
+    short, full = bound(instance, time_limit_s=1e-9), bound(instance)
+    assert 0 < short <= full * (1 + 1e-9)
+
+
+def test_no_chain_at_all() -> None:
+    """Two blocks of one block's parts make no chain of three."""
+    chain, exists = cheapest_chain(np.array([0, 1, 2]), np.array([1, 1]), np.array([1.0, 1.0]), 3)
+    assert (chain.size, exists) == (0, False)
