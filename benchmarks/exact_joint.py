@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -92,22 +93,27 @@ def answer(joint: Joint) -> tuple[str, float | None] | None:
     return joint.status.value, joint.value
 
 
-def agreement(instances: list[Instance]) -> list[str]:
+def agreement(
+    instances: list[Instance],
+    objectives: Sequence[Objective] = tuple(Objective),
+    witness_limit_s: float = WITNESS_LIMIT_S,
+    truth_limit_s: float = TRUTH_LIMIT_S,
+) -> list[str]:
     """How often each engine proves what enumeration proves."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     below: Counter[str] = Counter()
     for instance in instances:
-        for objective in Objective:
-            truth = solve_joint(instance, objective, engine="enumeration", time_limit_s=TRUTH_LIMIT_S)
+        for objective in objectives:
+            truth = solve_joint(instance, objective, engine="enumeration", time_limit_s=truth_limit_s)
             proven = answer(truth)
-            for engine, (_, objectives) in ENGINES.items():
-                if engine == "enumeration" or objective not in objectives or proven is None:
+            for engine, (_, answers) in ENGINES.items():
+                if engine == "enumeration" or objective not in answers or proven is None:
                     continue
                 joint = solve_joint(
                     instance,
                     objective,
                     engine=engine,
-                    time_limit_s=LIMIT_S if engine == "sizes" else WITNESS_LIMIT_S,
+                    time_limit_s=LIMIT_S if engine == "sizes" else witness_limit_s,
                     greedy=False,
                 )
                 count = counts.setdefault((objective.value, engine), Counter())
@@ -143,7 +149,7 @@ def agreement(instances: list[Instance]) -> list[str]:
         *lines,
         "",
         f"The bound of the relaxation was compared with {compared} enumerated optima and was beyond {beyond} of them; "
-        f"{open_} runs of the enumeration did not end in {TRUTH_LIMIT_S:g} s and are left out.",
+        f"{open_} runs of the enumeration did not end in {truth_limit_s:g} s and are left out.",
     ]
 
 

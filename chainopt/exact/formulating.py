@@ -39,7 +39,7 @@ FileKind = Literal["mps", "lp"]
 NOT_LINEAR = ("job-slots",)
 """Formulations for CP-SAT, which no MPS or LP file can hold."""
 
-_COLUMNS_A_ROUND = 40
+
 _CLOSE = 1e-9
 
 
@@ -172,6 +172,20 @@ def chains_for_fewest_jobs(parts: Parts, rate: float, options: Options) -> list[
     least_jobs(envelope, rate, gap=_CLOSE)
     _check_size(len(envelope.chains), options)
     return envelope.chains
+
+
+def _chain_columns(instance: Instance, options: Options) -> pulp.LpProblem:
+    from chainopt.exact.joint_models import all_chains, range_slots
+    from formulations import chain_columns
+
+    chains = all_chains(instance, options.limit)
+    if chains is None:
+        _check_size(options.limit + 1, options)
+    slots, pinned = range_slots(instance)
+    if options.objective is Objective.RATE:
+        return chain_columns.largest_rate(chains or [], slots, pinned=pinned).problem
+    rate = instance.design_rate * (1 - RELATIVE_TOLERANCE)
+    return chain_columns.fewest_job_servers(chains or [], slots, rate, pinned).problem
 
 
 def _helix(instance: Instance, options: Options) -> pulp.LpProblem:
@@ -325,6 +339,12 @@ FORMULATIONS: dict[str, Formulation] = {
         (Objective.JOB_SERVERS,),
         "fewest disjoint chains that serve the design rate with c jobs each, over all of them",
         "Sun, He, Hou, arXiv 2604.14993, [eq. 7]",
+    ),
+    "chain-columns": Formulation(
+        _chain_columns,
+        (Objective.JOB_SERVERS, Objective.RATE),
+        "placement, and capacities of all chains of all placements [eq. 5]",
+        "Sun, He, Hou, arXiv 2604.14993, eq. 5",
     ),
     "helix": Formulation(
         _helix,

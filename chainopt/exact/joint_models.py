@@ -169,9 +169,7 @@ def by_chain_columns(state: State, envelope: Envelope, seed: int, backend: str =
     if not chains:
         state.impossible = True
         return
-    problem = slots_problem(instance)
-    slots = {(j, s, e): max(problem.room(j, e - s), 0) for j in range(len(problem.slots)) for s, e in problem.ranges(j)}
-    pinned = list(problem.pins)
+    slots, pinned = range_slots(instance)
     job_servers = state.objective is Objective.JOB_SERVERS
     unit = 1.0
     if job_servers:
@@ -198,6 +196,13 @@ def by_chain_columns(state: State, envelope: Envelope, seed: int, backend: str =
         state.tighten(math.ceil(outcome.bound - 1e-6) if job_servers else outcome.bound * unit * (1 + 1e-9))
         if outcome.status is Status.OPTIMAL and not state.refused and not job_servers:
             state.finish()
+
+
+def range_slots(instance: Instance) -> tuple[dict[tuple[int, int, int], int], list[int]]:
+    """Slots S_j(e - s) beside every range (j, s, e) that a server may host, and the servers that are pinned."""
+    problem = slots_problem(instance)
+    slots = {(j, s, e): max(problem.room(j, e - s), 0) for j in range(len(problem.slots)) for s, e in problem.ranges(j)}
+    return slots, list(problem.pins)
 
 
 def all_chains(instance: Instance, most: int) -> list[chain_columns.Chain] | None:
