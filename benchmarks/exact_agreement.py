@@ -43,8 +43,8 @@ def main() -> None:
         "",
         *describe(),
         "",
-        f"Job slots is a model for CP-SAT, chain columns one for HiGHS; both have {WITNESS_LIMIT_S:g} s, the enumeration "
-        f"has {TRUTH_LIMIT_S:g} s. None has a greedy start.",
+        f"Job slots is a model for CP-SAT, chain columns one for HiGHS; both have {WITNESS_LIMIT_S:g} s, the "
+        f"enumeration has {TRUTH_LIMIT_S:g} s. None has a greedy start.",
         "",
         f"The {len(tiny)} instances of `instances/tiny`:",
         "",
