@@ -19,6 +19,7 @@ from chainopt.quantity import at_least
 from chainopt.tuning import Criterion, choose
 
 if TYPE_CHECKING:
+    from chainopt.exact.options import ExactOptions
     from chainopt.model.instance import Instance
     from chainopt.protocols import AllocationRule, PlacementRule, Stop
 
@@ -40,6 +41,7 @@ def compose(
     time_limit_s: float | None = None,
     seed: int = 0,
     bound: bool = False,
+    exact: ExactOptions | None = None,
 ) -> Solution:
     """Find a composition: blocks on servers, chains through them, capacities of chains.
 
@@ -61,7 +63,9 @@ def compose(
     seed
         Of random rules.
     bound
-        Whether to prove a bound too, for which `time_limit_s` counts anew.
+        Whether to prove a bound too, for which `time_limit_s` counts anew; the method ``exact`` always does.
+    exact
+        How the method ``exact`` runs.
 
     Returns
     -------
@@ -78,7 +82,7 @@ def compose(
     """
     objective, criterion = Objective(objective), Criterion(criterion)
     if method == EXACT:
-        return _exact(instance, objective, time_limit_s, seed)
+        return _exact(instance, objective, time_limit_s, seed, exact)
     name = ALIASES.get(method, method)
     place, allocate = rules(name)
     options = PlacementOptions(cache_reservation, stop, criterion is Criterion.SURROGATE, seed)
@@ -117,10 +121,12 @@ def _prove(instance: Instance, objective: Objective, time_limit_s: float | None,
         raise InfeasibleError(str(error), answer.solution(Status.INFEASIBLE)) from None
 
 
-def _exact(instance: Instance, objective: Objective, time_limit_s: float | None, seed: int) -> Solution:
+def _exact(
+    instance: Instance, objective: Objective, time_limit_s: float | None, seed: int, options: ExactOptions | None
+) -> Solution:
     """The joint problem, solved exactly as far as the time limit allows."""
     answer = Answer(instance, EXACT, objective, seed, {})
-    found = solve_joint(instance, objective, time_limit_s=time_limit_s, seed=seed)
+    found = solve_joint(instance, objective, time_limit_s=time_limit_s, seed=seed, options=options)
     solution = answer.solution(found.status, found.composition, found.bound, closed_by=found.closed_by)
     if found.status is Status.INFEASIBLE:
         obstacle = "pins are in the way"

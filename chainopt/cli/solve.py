@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from chainopt.cli.common import (
     json_option,
     level,
     note,
+    number,
     output_option,
     share,
     verbosity,
@@ -20,6 +23,7 @@ from chainopt.cli.common import (
 from chainopt.errors import FormatError, InfeasibleError, UnstableError
 
 if TYPE_CHECKING:
+    from chainopt.exact import ExactOptions
     from chainopt.model.instance import Instance
     from chainopt.model.solution import Solution
 
@@ -55,6 +59,10 @@ if TYPE_CHECKING:
 )
 @click.option("--time-limit", type=PositiveNumber(), metavar="S", help="Seconds for each instance.")
 @click.option("--bound", is_flag=True, help="Prove a bound too; --time-limit counts for it anew.")
+@click.option("--engine", metavar="E", help="Of --method exact: sizes, enumeration, job-slots or chain-columns.")
+@click.option("--backend", metavar="B", help="Of the engine chain-columns: highs, cbc, or any solver that PuLP knows.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of the solvers of --method exact.")
+@click.option("--log", is_flag=True, help="Show the logs of the solvers of --method exact.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of random rules.")
 @json_option
 @output_option
@@ -114,6 +122,28 @@ def _reservation(text: str) -> int | None:
     return int(text)
 
 
+def _exact_options(options: dict[str, Any]) -> ExactOptions | None:
+    """What was chosen for the exact method; its progress goes to standard error with -v, or on a terminal."""
+    from chainopt.exact import ExactOptions
+
+    chosen = {name: options[name] for name in ("engine", "backend", "threads", "log") if options[name]}
+    if options["method"] != "exact":
+        if chosen:
+            raise click.UsageError(f"--{next(iter(chosen))} is an option of --method exact")
+        return None
+    started = time.monotonic()
+
+    def watch(value: float | None, bound: float | None) -> None:
+        gap = None if value is None or bound is None else relative_gap(value, bound)
+        elapsed = time.monotonic() - started
+        note(f"{elapsed:8.2f} s  best {number(value, 6)}  bound {number(bound, 6)}  gap {share(gap)}", 1 - terminal)
+
+    from chainopt.model.solution import relative_gap
+
+    terminal = sys.stderr.isatty()
+    return ExactOptions(**chosen, watch=watch)
+
+
 def _check_output(output: str | None, *, several: bool) -> None:
     if output in (None, "-"):
         return
@@ -138,6 +168,7 @@ def _solve(instance: Instance, options: dict[str, Any]) -> Solution:
             time_limit_s=options["time_limit"],
             seed=options["seed"],
             bound=options["bound"],
+            exact=_exact_options(options),
         )
     except (InfeasibleError, UnstableError) as error:
         if error.solution is None:

@@ -25,6 +25,7 @@ from chainopt.exact.enumeration import (
 from chainopt.exact.enumeration_kernels import TOLERANCE
 from chainopt.exact.joint_models import by_chain_columns, by_job_slots
 from chainopt.exact.joint_sizes import SizeSearch
+from chainopt.exact.options import ExactOptions
 from chainopt.model.solution import Objective, Status
 from chainopt.placement import PLACEMENTS
 from chainopt.protocols import PlacementOptions
@@ -92,6 +93,8 @@ class State:
         Proven bound.
     impossible
         Whether it is proven that nothing does what is asked.
+    options, seed
+        How solvers run.
     """
 
     instance: Instance
@@ -103,6 +106,8 @@ class State:
     impossible: bool = False
     nodes: int = 0
     refused: list[str] = field(default_factory=list)
+    options: ExactOptions = field(default_factory=ExactOptions)
+    seed: int = 0
 
     def offer(self, composition: Composition | None) -> bool:
         """Take a composition if it is better than the best, and valid; whether it was taken.
@@ -120,12 +125,18 @@ class State:
         if self.value is not None and not _better(value, self.value, self.objective):
             return False
         self.best, self.value = composition, value
+        self._tell()
         return True
 
     def tighten(self, bound: float | None) -> None:
         """Take a proven bound if it is tighter than the one so far."""
         if bound is not None and (self.bound is None or _better(self.bound, bound, self.objective)):
             self.bound = bound
+            self._tell()
+
+    def _tell(self) -> None:
+        if self.options.watch is not None:
+            self.options.watch(self.value, self.bound)
 
     @property
     def closed(self) -> bool:
@@ -156,11 +167,12 @@ def solve_joint(
     instance: Instance,
     objective: Objective | str = Objective.JOB_SERVERS,
     *,
-    engine: str = "sizes",
+    engine: str | None = None,
     time_limit_s: float | None = None,
     start: Composition | None = None,
     greedy: bool = True,
     seed: int = 0,
+    options: ExactOptions | None = None,
 ) -> Joint:
     """Solve the joint problem: placement and allocation together.
 
@@ -171,7 +183,7 @@ def solve_joint(
     objective
         Fewest job servers [eq. 5], largest total service rate, or smallest mean response time under JFFC.
     engine
-        What closes the gap between the first bound and the best greedy composition; a key of `ENGINES`.
+        Instead of that of the options.
     time_limit_s
         Seconds; exceeded by about a tenth of a second. None for as long as it takes.
     start
@@ -180,6 +192,8 @@ def solve_joint(
         Whether to begin with the best of the greedy rules too.
     seed
         Of random starts and of solvers.
+    options
+        Engine, solver, threads, log, and who is told of progress.
 
     Raises
     ------
@@ -188,12 +202,15 @@ def solve_joint(
     """
     begin = time.monotonic()
     objective = Objective(objective)
+    options = options or ExactOptions()
+    engine = engine or options.engine
     if engine not in ENGINES:
         raise ChainoptError(f"no engine {engine!r}; known are {', '.join(ENGINES)}")
     run, objectives = ENGINES[engine]
     if objective not in objectives:
         raise ChainoptError(f"the engine {engine} is for {' and '.join(objectives)}, not for {objective}")
-    state = State(instance, objective, math.inf if time_limit_s is None else begin + time_limit_s)
+    deadline = math.inf if time_limit_s is None else begin + time_limit_s
+    state = State(instance, objective, deadline, options=options, seed=seed)
     closed_by, root_bound = None, None
     try:
         halfway = math.inf if time_limit_s is None else begin + time_limit_s / 2
@@ -206,7 +223,7 @@ def solve_joint(
         if state.closed:
             closed_by = "root"
         elif envelope is not None and time.monotonic() < state.deadline:
-            run(state, envelope, seed)
+            run(state, envelope)
             closed_by = engine if state.closed else None
     except KeyboardInterrupt:
         pass
@@ -323,7 +340,7 @@ def _is_small(instance: Instance) -> bool:
     return len(instance.servers) <= MOST_SERVERS and instance.service.blocks <= MOST_BLOCKS
 
 
-def _by_sizes(state: State, envelope: Envelope, seed: int) -> None:
+def _by_sizes(state: State, envelope: Envelope) -> None:
     """Branch and bound over numbers of blocks; for job servers K = bound, bound + 1, ... is excluded one by one."""
     if not _is_small(state.instance):
         return
@@ -349,7 +366,7 @@ def _by_sizes(state: State, envelope: Envelope, seed: int) -> None:
             state.finish()
 
 
-def _by_enumeration(state: State, envelope: Envelope, seed: int) -> None:
+def _by_enumeration(state: State, envelope: Envelope) -> None:
     """Every placement and every allocation, from nothing."""
     if not _is_small(state.instance):
         return
@@ -360,7 +377,7 @@ def _by_enumeration(state: State, envelope: Envelope, seed: int) -> None:
         state.finish()
 
 
-ENGINES: dict[str, tuple[Callable[[State, Envelope, int], None], tuple[Objective, ...]]] = {
+ENGINES: dict[str, tuple[Callable[[State, Envelope], None], tuple[Objective, ...]]] = {
     "sizes": (_by_sizes, tuple(Objective)),
     "enumeration": (_by_enumeration, tuple(Objective)),
     "job-slots": (by_job_slots, (Objective.JOB_SERVERS, Objective.RATE)),

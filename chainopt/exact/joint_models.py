@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ortools.sat.python import cp_model
 
+    from chainopt.exact.backends import Outcome
     from chainopt.exact.envelope import Envelope
     from chainopt.exact.joint import State
     from chainopt.model.instance import Instance
@@ -34,19 +35,24 @@ MOST_JOBS = 200
 _SAFE = 1e-9
 
 
-def by_job_slots(state: State, envelope: Envelope, seed: int) -> None:
+def by_job_slots(state: State, envelope: Envelope) -> None:
     """Job slots with CP-SAT, as far as their numbers stay small enough."""
     most = math.floor(envelope.most_jobs * (1 + _SAFE))
     try:
         if state.objective is Objective.RATE:
-            _largest_rate(state, envelope, most, seed)
+            _largest_rate(state, envelope, most)
         else:
-            _fewest_job_servers(state, envelope, most, seed)
+            _fewest_job_servers(state, envelope, most)
     except ValueError as error:
         state.refused.append(str(error))
 
 
-def _fewest_job_servers(state: State, envelope: Envelope, most: int, seed: int) -> None:
+def _run(state: State, program: cp_model.CpModel) -> tuple[Outcome, cp_model.CpSolver]:
+    run = state.options
+    return solve_cp(program, deadline=state.deadline, workers=run.threads, seed=state.seed % 2**31, log=run.log)
+
+
+def _fewest_job_servers(state: State, envelope: Envelope, most: int) -> None:
     """K = bound, bound + 1, ... job servers, until some composition has so many."""
     problem, rate = slots_problem(state.instance), exact_design_rate(state.instance)
     while not state.closed:
@@ -59,7 +65,7 @@ def _fewest_job_servers(state: State, envelope: Envelope, most: int, seed: int) 
         times = times_of(envelope, state.instance, jobs, rate)
         if times is not None:
             model = job_slots.some_composition(problem, times, rate)
-            outcome, solver = solve_cp(model.program, deadline=state.deadline, seed=seed)
+            outcome, solver = _run(state, model.program)
             state.nodes += 1
             if outcome.value is not None:
                 _offer(state, model, solver)
@@ -68,13 +74,13 @@ def _fewest_job_servers(state: State, envelope: Envelope, most: int, seed: int) 
         state.tighten(jobs + 1)
 
 
-def _largest_rate(state: State, envelope: Envelope, most: int, seed: int) -> None:
+def _largest_rate(state: State, envelope: Envelope, most: int) -> None:
     """At most as many jobs as ever fit."""
     times = times_of(envelope, state.instance, most, None)
     if times is None or most > MOST_JOBS:
         return
     model = job_slots.largest_rate(slots_problem(state.instance), times)
-    outcome, solver = solve_cp(model.program, deadline=state.deadline, seed=seed)
+    outcome, solver = _run(state, model.program)
     state.nodes += 1
     if outcome.value is not None:
         _offer(state, model, solver)
@@ -160,8 +166,8 @@ def offer_chains(
     return state.offer(composition)
 
 
-def by_chain_columns(state: State, envelope: Envelope, seed: int, backend: str = "highs") -> None:
-    """Chain columns over all chains, with any backend for integer programs."""
+def by_chain_columns(state: State, envelope: Envelope) -> None:
+    """Chain columns over all chains, with the backend of the options."""
     instance = state.instance
     chains = all_chains(instance, MOST_CHAINS)
     if chains is None:
@@ -178,7 +184,15 @@ def by_chain_columns(state: State, envelope: Envelope, seed: int, backend: str =
     else:
         unit = (state.value or 1 / min(chain.time_s for chain in chains)) / chain_columns.RATE_SCALE
         model = chain_columns.largest_rate(chains, slots, unit, pinned)
-    outcome = solve_milp(model.problem, backend=backend, deadline=state.deadline, seed=seed)
+    run = state.options
+    outcome = solve_milp(
+        model.problem,
+        backend=run.backend,
+        deadline=state.deadline,
+        threads=run.threads,
+        seed=state.seed % 2**31,
+        log=run.log,
+    )
     if outcome.value is not None:
         hosted = [key for key, z in model.hosts.items() if z.varValue > 0.5]
         offer_chains(

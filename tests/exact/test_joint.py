@@ -169,7 +169,7 @@ def test_interrupt_keeps_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in an engine returns the greedy composition and the bound of the root."""
     instance = drawn(11, servers=4, blocks=4)
 
-    def interrupted(state: State, envelope: object, seed: int) -> None:
+    def interrupted(state: State, envelope: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setitem(joint.ENGINES, "sizes", (interrupted, tuple(Objective)))

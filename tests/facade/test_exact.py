@@ -7,6 +7,7 @@ from hypothesis import given, settings
 
 import chainopt
 from chainopt.errors import InfeasibleError, UnstableError
+from chainopt.exact import ExactOptions
 from chainopt.facade import EXACT, methods
 from chainopt.model import Instance, Objective, Solution, Status
 from tests.strategies import instances
@@ -60,3 +61,28 @@ def test_time_limit_leaves_a_bound() -> None:
     assert solution.bound < solution.value
     assert solution.gap == pytest.approx(1 - solution.bound / solution.value)
     assert chainopt.verify(instance, solution) == []
+
+
+@pytest.mark.parametrize("engine", ["sizes", "enumeration", "job-slots", "chain-columns"])
+def test_every_engine_and_its_progress(engine: str) -> None:
+    """All engines come to the same number of job servers, and say how: values fall and bounds rise until they meet."""
+    instance = chainopt.read_instance("instances/tiny/tiny-j5-l6-s12.json")
+    told: list[tuple[float | None, float | None]] = []
+    options = ExactOptions(engine=engine, watch=lambda value, bound: told.append((value, bound)))
+    solution = chainopt.compose(instance, EXACT, Objective.JOB_SERVERS, exact=options)
+    assert solution.status is Status.OPTIMAL
+    assert solution.value == chainopt.compose(instance, EXACT, Objective.JOB_SERVERS).value
+    assert told[-1] == (solution.value, solution.bound)
+    values = [value for value, _ in told if value is not None]
+    bounds = [bound for _, bound in told if bound is not None]
+    assert values == sorted(values, reverse=True)
+    assert bounds == sorted(bounds)
+
+
+def test_options_are_checked() -> None:
+    """An engine or a backend that is not there is named, a senseless number of threads refused."""
+    instance = chainopt.read_instance("instances/tiny/tiny-j5-l6-s12.json")
+    with pytest.raises(chainopt.ChainoptError, match="no engine 'magic'; known are sizes"):
+        chainopt.compose(instance, EXACT, exact=ExactOptions(engine="magic"))
+    with pytest.raises(ValueError, match="number of threads of at least 1, got 0"):
+        ExactOptions(threads=0)

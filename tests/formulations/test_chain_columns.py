@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chainopt.exact import ExactOptions
 from chainopt.exact.backends import MILP_BACKENDS, solve_milp
 from chainopt.exact.joint import State, _root
 from chainopt.exact.joint_models import all_chains, by_chain_columns
@@ -62,10 +63,10 @@ def test_entering_late_needs_no_more_slots() -> None:
 def test_brute_force_agrees(backend: str, seed: int) -> None:
     """Over all chains the optimum is that of [eq. 5], on every backend."""
     instance = drawn(seed)
-    state = State(instance, Objective.JOB_SERVERS, float("inf"))
+    state = State(instance, Objective.JOB_SERVERS, float("inf"), options=ExactOptions(backend=backend))
     envelope = _root(state)
     if envelope is not None:
-        by_chain_columns(state, envelope, 0, backend)
+        by_chain_columns(state, envelope)
     assert state.value == brute_force(instance, Objective.JOB_SERVERS)
     assert state.closed
 
