@@ -10,8 +10,6 @@ from chainopt.allocation import ALLOCATIONS
 from chainopt.answer import Answer
 from chainopt.diagnosis import infeasibility, shortfall
 from chainopt.errors import ChainoptError, InfeasibleError, UnstableError
-from chainopt.exact import bound as prove
-from chainopt.exact.joint import solve_joint
 from chainopt.model.solution import Objective, Solution, Status
 from chainopt.placement import PLACEMENTS
 from chainopt.protocols import PlacementOptions
@@ -115,6 +113,8 @@ def compose(
 
 def _prove(instance: Instance, objective: Objective, time_limit_s: float | None, answer: Answer) -> float:
     """The bound; if it proves that no composition does what is asked, that is the answer."""
+    from chainopt.exact import bound as prove  # solvers are loaded by those who need them
+
     try:
         return prove(instance, objective, time_limit_s)
     except InfeasibleError as error:
@@ -125,6 +125,8 @@ def _exact(
     instance: Instance, objective: Objective, time_limit_s: float | None, seed: int, options: ExactOptions | None
 ) -> Solution:
     """The joint problem, solved exactly as far as the time limit allows."""
+    from chainopt.exact.joint import solve_joint
+
     answer = Answer(instance, EXACT, objective, seed, {})
     found = solve_joint(instance, objective, time_limit_s=time_limit_s, seed=seed, options=options)
     solution = answer.solution(found.status, found.composition, found.bound, closed_by=found.closed_by)

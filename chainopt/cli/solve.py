@@ -124,21 +124,20 @@ def _reservation(text: str) -> int | None:
 
 def _exact_options(options: dict[str, Any]) -> ExactOptions | None:
     """What was chosen for the exact method; its progress goes to standard error with -v, or on a terminal."""
-    from chainopt.exact import ExactOptions
-
     chosen = {name: options[name] for name in ("engine", "backend", "threads", "log") if options[name]}
     if options["method"] != "exact":
         if chosen:
             raise click.UsageError(f"--{next(iter(chosen))} is an option of --method exact")
         return None
+    from chainopt.exact import ExactOptions
+    from chainopt.model.solution import relative_gap
+
     started = time.monotonic()
 
     def watch(value: float | None, bound: float | None) -> None:
         gap = None if value is None or bound is None else relative_gap(value, bound)
         elapsed = time.monotonic() - started
         note(f"{elapsed:8.2f} s  best {number(value, 6)}  bound {number(bound, 6)}  gap {share(gap)}", 1 - terminal)
-
-    from chainopt.model.solution import relative_gap
 
     terminal = sys.stderr.isatty()
     return ExactOptions(**chosen, watch=watch)

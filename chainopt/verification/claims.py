@@ -139,10 +139,16 @@ def _status(instance: Instance, solution: Solution, arrival_rate: Fraction, tota
 
 
 def _surely_feasible(instance: Instance) -> bool:
-    """Whether servers without pins can host all blocks, each with room for one job."""
-    room = Fraction(instance.service.block_gb) + Fraction(instance.service.cache_gb)
-    free = (Fraction(s.memory_gb) - Fraction(s.reserve_gb) for s in instance.servers if s.pin is None)
-    return sum(memory // room for memory in free) >= instance.service.blocks
+    """Whether every pin fits, and servers without pins can host all blocks, each with room for one job."""
+    block, cache = Fraction(instance.service.block_gb), Fraction(instance.service.cache_gb)
+    blocks = 0
+    for server in instance.servers:
+        memory = Fraction(server.memory_gb) - Fraction(server.reserve_gb)
+        if server.pin is None:
+            blocks += memory // (block + cache)
+        elif block * (server.pin.stop - server.pin.start) > memory:
+            return False
+    return blocks >= instance.service.blocks
 
 
 def _bound(solution: Solution, value: float | None, tolerance: float) -> Iterator[Violation]:

@@ -245,3 +245,13 @@ def test_chains_of_the_file_need_not_be_sorted(worked_example: Instance, solutio
     """The order of the chains in a file does not matter."""
     reordered: tuple[SolutionChain, ...] = solution.chains[::-1]
     assert chainopt.verify(worked_example, solution.replace(chains=reordered)) == []
+
+
+def test_infeasible_for_a_pin_that_does_not_fit(worked_example: Instance) -> None:
+    """A pin without the memory for it leaves no placement, whatever the other servers could do."""
+    servers = [worked_example.servers[0].replace(pin={"start": 0, "stop": 3}), *worked_example.servers[1:]]
+    pinned = worked_example.replace(servers=servers)
+    with pytest.raises(chainopt.InfeasibleError, match="'s1' is 1 GB short of the 3 blocks") as caught:
+        chainopt.compose(pinned)
+    assert caught.value.solution is not None
+    assert chainopt.verify(pinned, caught.value.solution) == []
