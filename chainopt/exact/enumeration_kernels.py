@@ -12,6 +12,8 @@ import numpy as np
 
 from chainopt.jit import kernel
 from chainopt.quantity import RELATIVE_TOLERANCE
+from chainopt.queueing.bounds import birth_death_mean
+from chainopt.queueing.palm import LEAST_LOG, add_server, next_rate, no_servers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +25,6 @@ TOLERANCE = 1e-9
 """A mean response time counts as no better when it is better by less than this, relative."""
 
 _NODES = 48  # Chebyshev nodes; a relative error of 1e-11, well below TOLERANCE
-_LEAST_LOG = -745.0  # exp of less is 0 in double precision
 _PALM_WORK = 400  # what the exact mean of a job server costs, in nodes of the search
 
 
@@ -350,43 +351,19 @@ def best_lengths(
     rates, capacities
         Fastest first.
     """
-    scale, slowest = arrival_rate, np.inf
-    for k in range(rates.size):
-        if capacities[k]:
-            scale += rates[k] * capacities[k]
-            slowest = min(slowest, rates[k])
-    span = np.log1p(scale / slowest)
-    points = np.empty(_NODES)
-    weights = np.empty(_NODES)
-    s = np.empty(_NODES)
-    for i in range(_NODES):
-        points[i] = span * (1 - np.cos(np.pi * i / (_NODES - 1))) / 2
-        weights[i] = (-1.0) ** i / (2 if i in (0, _NODES - 1) else 1)
-        s[i] = scale / np.expm1(points[i])
-    f = np.zeros(_NODES)
-    shifted = np.empty(_NODES)
-    at_rate = np.empty(_NODES)
-    at_shift = np.empty((_NODES, _NODES))
+    overflow = no_servers(rates, capacities, arrival_rate, _NODES)
     log_overflow, service, total, count = 0.0, 0.0, 0.0, 0
     here, later = np.inf, np.inf
     for k in range(rates.size):
         if not capacities[k]:
             continue
         rate = rates[k]
-        _interpolation_row(points, weights, np.log1p(scale / rate), at_rate)
-        for i in range(1, _NODES):
-            _interpolation_row(points, weights, np.log1p(scale / (s[i] + rate)), at_shift[i])
+        next_rate(overflow, rate)
         for _ in range(capacities[k]):
-            if log_overflow > _LEAST_LOG:
-                r = rate / arrival_rate * np.exp(np.dot(at_rate, f))
+            if log_overflow > LEAST_LOG:
+                r = add_server(overflow, rate)
                 service += np.exp(log_overflow) * r / (1 + r) / rate
                 log_overflow -= np.log1p(r)
-                for i in range(1, _NODES):
-                    shifted[i] = np.dot(at_shift[i], f)
-                for i in range(1, _NODES):
-                    f[i] += np.log1p((s[i] + rate) / arrival_rate * np.exp(shifted[i])) - np.log1p(
-                        s[i] / arrival_rate * np.exp(f[i])
-                    )
             count += 1
             total += rate
             if count >= fixed and total * (1 - RELATIVE_TOLERANCE) > arrival_rate:
@@ -399,24 +376,6 @@ def best_lengths(
                 else:
                     later = min(later, mean)
     return here, later
-
-
-@kernel
-def _interpolation_row(
-    points: NDArray[np.float64], weights: NDArray[np.float64], at: float, row: NDArray[np.float64]
-) -> None:
-    """Write into `row` the weights of the values at `points` in the interpolated value at `at` (barycentric)."""
-    total = 0.0
-    for i in range(points.size):
-        distance = at - points[i]
-        if distance == 0:
-            row[:] = 0.0
-            row[i] = 1.0
-            return
-        row[i] = weights[i] / distance
-        total += row[i]
-    for i in range(points.size):
-        row[i] /= total
 
 
 @kernel
@@ -444,22 +403,8 @@ def _birth_death_mean(rates: NDArray[np.float64], counts: NDArray[np.int64], arr
         total += counts[k] * rates[k]
     if total * (1 - RELATIVE_TOLERANCE) <= arrival_rate:
         return np.inf
-    weight, mass, jobs, death_rate, n = 1.0, 0.0, 0.0, 0.0, 0
-    for k in range(rates.size):
-        for _ in range(counts[k]):
-            mass += weight
-            jobs += n * weight
-            death_rate += rates[k]
-            n += 1
-            weight *= arrival_rate / death_rate
-            if weight > 1e200:
-                mass, jobs, weight = mass * 1e-200, jobs * 1e-200, weight * 1e-200
-            if weight == 0.0:
-                return jobs / mass / arrival_rate
-    idle = (total - arrival_rate) / total
-    mass += weight / idle
-    jobs += weight * ((1 - idle) / idle**2 + n / idle)
-    return jobs / mass / arrival_rate
+    mean: float = birth_death_mean(rates, counts, total, arrival_rate) / arrival_rate
+    return mean
 
 
 class Task(NamedTuple):

@@ -33,6 +33,7 @@ def jffc_bounds(rates: ArrayLike, capacities: ArrayLike, arrival_rate: float) ->
     UnstableError
         If the arrival rate is not below the total service rate.
     """
+    arrival_rate = float(arrival_rate)
     chains = fastest_first(rates, capacities, arrival_rate)
     if arrival_rate == 0:
         return 1.0 / float(chains.rates[0]), 1.0 / float(chains.rates[-1])

@@ -21,6 +21,7 @@ import numpy as np
 
 from chainopt.jit import kernel
 from chainopt.queueing.chains import fastest_first
+from chainopt.queueing.palm import LEAST_LOG, add_server, next_rate, no_servers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -31,7 +32,6 @@ NODES = 64
 """Chebyshev nodes; 64 give a relative error of about 1e-14 of the mean response time, 48 give 1e-11."""
 
 _LIGHTEST = 1e-300  # load below which only the fastest job server counts
-_LEAST_LOG = -745.0  # exp of less is 0 in double precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +160,7 @@ def jffc(rates: ArrayLike, capacities: ArrayLike, arrival_rate: float, *, nodes:
     """
     if nodes < 8:
         raise ValueError(f"expected at least 8 nodes, got {nodes}")
+    arrival_rate = float(arrival_rate)  # kernels are compiled for floats only
     chains = fastest_first(rates, capacities, arrival_rate)
     given = np.size(capacities)
     counts = chains.capacities
@@ -199,71 +200,22 @@ def carried_by_chain(
 ) -> tuple[NDArray[np.float64], float]:
     """Share of the jobs that each chain carries in the loss system, and the logarithm of the share that is lost.
 
-    With r_l(s) = 1/φ_l(s) - 1, φ_l the transform of the time between overflows of the first l job servers, b_l the
-    share of jobs that overflow them and m the rate of the next one: r_0(s) = s/λ, b_0 = 1,
-
-        r_{l+1}(s) = r_l(s) / (1 + r_l(s)) · (1 + r_l(s + m)),    b_{l+1} = b_l / (1 + r_l(m)).
-
-    Every term is positive, so nothing cancels. The function f_l(s) = log(λ r_l(s) / s), which vanishes at infinity,
-    is kept by its values at Chebyshev nodes in t = log(1 + A/s), A = λ + ν, and interpolated in between.
+    b_l, the share of jobs that overflow the first l job servers, is b_0 = 1 and b_{l+1} = b_l / (1 + r_l(m)).
 
     Parameters
     ----------
     rates, capacities
         In the order in which an arrival tries the chains, shape (K,).
     """
-    scale, slowest = arrival_rate, rates[0]
-    for k in range(rates.size):
-        scale += rates[k] * capacities[k]
-        slowest = min(slowest, rates[k])
-    span = np.log1p(scale / slowest)
-    points = np.empty(nodes)  # t = 0, where s is infinite, up to the least rate
-    weights = np.empty(nodes)
-    s = np.empty(nodes)
-    for i in range(nodes):
-        points[i] = span * (1 - np.cos(np.pi * i / (nodes - 1))) / 2
-        weights[i] = (-1.0) ** i / (2 if i in (0, nodes - 1) else 1)
-        s[i] = scale / np.expm1(points[i])
-
-    f = np.zeros(nodes)
-    shifted = np.empty(nodes)
+    overflow = no_servers(rates, capacities, arrival_rate, nodes)
     carried = np.zeros(rates.size)
-    log_overflow = 0.0
-    at_rate = np.empty(nodes)
-    at_shift = np.empty((nodes, nodes))
+    log_passed = 0.0
     for k in range(rates.size):
-        rate = rates[k]
-        _interpolation_row(points, weights, np.log1p(scale / rate), at_rate)
-        for i in range(1, nodes):
-            _interpolation_row(points, weights, np.log1p(scale / (s[i] + rate)), at_shift[i])
+        next_rate(overflow, rates[k])
         for _ in range(capacities[k]):
-            if log_overflow < _LEAST_LOG:
+            if log_passed < LEAST_LOG:
                 return carried, -np.inf  # what is left to carry is not a number above 0
-            r = rate / arrival_rate * np.exp(np.dot(at_rate, f))
-            carried[k] += np.exp(log_overflow) * r / (1 + r)
-            log_overflow -= np.log1p(r)
-            for i in range(1, nodes):
-                shifted[i] = np.dot(at_shift[i], f)
-            for i in range(1, nodes):
-                f[i] += np.log1p((s[i] + rate) / arrival_rate * np.exp(shifted[i])) - np.log1p(
-                    s[i] / arrival_rate * np.exp(f[i])
-                )
-    return carried, log_overflow
-
-
-@kernel
-def _interpolation_row(
-    points: NDArray[np.float64], weights: NDArray[np.float64], at: float, row: NDArray[np.float64]
-) -> None:
-    """Write into `row` the weights of the values at `points` in the interpolated value at `at` (barycentric)."""
-    total = 0.0
-    for i in range(points.size):
-        distance = at - points[i]
-        if distance == 0:
-            for k in range(points.size):
-                row[k] = 1.0 if k == i else 0.0
-            return
-        row[i] = weights[i] / distance
-        total += row[i]
-    for i in range(points.size):
-        row[i] /= total
+            r = add_server(overflow, rates[k])
+            carried[k] += np.exp(log_passed) * r / (1 + r)
+            log_passed -= np.log1p(r)
+    return carried, log_passed
