@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from chainopt.allocation import ALLOCATIONS
+from chainopt.allocation import ALLOCATIONS, gca
 from chainopt.errors import ChainoptError, InfeasibleError
 from chainopt.exact.bounds import envelope_of, least_jobs
 from chainopt.exact.envelope import Envelope
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from chainopt.exact.parts import Parts
     from chainopt.model.instance import Instance
     from chainopt.protocols import Candidate
+    from formulations import cache_allocation
 
 FileKind = Literal["mps", "lp"]
 NOT_LINEAR = ("job-slots",)
@@ -260,6 +261,26 @@ def _cache_allocation(instance: Instance, options: Options) -> pulp.LpProblem:
     chains = [
         cache_allocation.Chain(float(arcs.time_s[path].sum()), tuple(parts[a] for a in path.tolist())) for path in paths
     ]
+    return _allocation_of(chains, slots, instance, options)
+
+
+def _gca_allocation(instance: Instance, options: Options) -> pulp.LpProblem:
+    """The paper's version of cache allocation: over the chains that GCA finds."""
+    from formulations import cache_allocation
+
+    placement = _candidate(instance, options, options.objective or Objective.JOB_SERVERS).placement
+    chains = [
+        cache_allocation.Chain(chain.service_time_s, tuple(zip(chain.servers, chain.blocks, strict=True)))
+        for chain in gca(instance, placement).chains
+    ]
+    return _allocation_of(chains, instance.memory.slots(placement.sizes), instance, options)
+
+
+def _allocation_of(
+    chains: list[cache_allocation.Chain], slots: NDArray[np.int64], instance: Instance, options: Options
+) -> pulp.LpProblem:
+    from formulations import cache_allocation
+
     if options.objective is Objective.RATE:
         return cache_allocation.largest_rate(chains, slots.tolist()).problem
     return cache_allocation.fewest_job_servers(chains, slots.tolist(), instance.design_rate).problem
@@ -333,6 +354,12 @@ FORMULATIONS: dict[str, Formulation] = {
         (Objective.JOB_SERVERS, Objective.RATE),
         "capacities of all chains of a placement",
         "Sun, He, Hou, arXiv 2604.14993, [eq. 5] for one placement",
+    ),
+    "gca-allocation": Formulation(
+        _gca_allocation,
+        (Objective.JOB_SERVERS, Objective.RATE),
+        "capacities of the chains that GCA finds for a placement",
+        "Sun, He, Hou, arXiv 2604.14993, eq. 5 over the chains of Algorithm 2",
     ),
     "disjoint-chains": Formulation(
         _disjoint_chains,

@@ -294,3 +294,12 @@ def test_no_composition(name: str) -> None:
     instance = instance.replace(service=instance.service.replace(blocks=40))
     with pytest.raises(InfeasibleError, match="no composition exists"):
         formulate(instance, name, Options())
+
+
+def test_gca_allocation_takes_the_fastest(worked_example: Instance) -> None:
+    """Over GCA's chains 2 / 0.7 jobs/s take five at 1/3.05 and four at 1/3.10: the fastest are the fewest."""
+    busy = worked_example.replace(workload=worked_example.workload.replace(arrival_rate=2))
+    options = Options(cache_reservation=1)
+    assert solve_milp(formulate(busy, "gca-allocation", options)).value == pytest.approx(9)
+    rate = solve_milp(formulate(busy, "gca-allocation", Options(objective=Objective.RATE, cache_reservation=1))).value
+    assert rate == pytest.approx(5 / 3.05 + 5 / 3.10 + 5 / 3.12)
