@@ -12,7 +12,7 @@ from chainopt.errors import ChainoptError, FormatError, InfeasibleError, Unstabl
 from chainopt.version import __version__
 
 if TYPE_CHECKING:
-    from chainopt import allocation, catalog, generate, model, placement, queueing
+    from chainopt import allocation, catalog, exact, generate, model, placement, queueing
     from chainopt.exact import bound
     from chainopt.facade import compose, methods
     from chainopt.files import read_instance, read_solution, write_instance, write_solution
@@ -28,6 +28,7 @@ __all__ = [
     "bound",
     "catalog",
     "compose",
+    "exact",
     "generate",
     "methods",
     "model",
@@ -40,7 +41,7 @@ __all__ = [
     "write_solution",
 ]
 
-_ROOMS = ("allocation", "catalog", "generate", "model", "placement", "queueing")
+_ROOMS = ("allocation", "catalog", "exact", "generate", "model", "placement", "queueing")
 _HOME = {
     "bound": "exact",
     "compose": "facade",
