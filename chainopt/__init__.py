@@ -12,7 +12,7 @@ from chainopt.errors import ChainoptError, FormatError, InfeasibleError, Unstabl
 from chainopt.version import __version__
 
 if TYPE_CHECKING:
-    from chainopt import allocation, catalog, exact, generate, model, placement, queueing
+    from chainopt import allocation, catalog, dispatch, exact, generate, model, placement, queueing, report, simulation
     from chainopt.exact import bound
     from chainopt.facade import compose, methods
     from chainopt.files import read_instance, read_solution, write_instance, write_solution
@@ -28,6 +28,7 @@ __all__ = [
     "bound",
     "catalog",
     "compose",
+    "dispatch",
     "exact",
     "generate",
     "methods",
@@ -36,12 +37,25 @@ __all__ = [
     "queueing",
     "read_instance",
     "read_solution",
+    "report",
+    "simulation",
     "verify",
     "write_instance",
     "write_solution",
 ]
 
-_ROOMS = ("allocation", "catalog", "exact", "generate", "model", "placement", "queueing")
+_ROOMS = (
+    "allocation",
+    "catalog",
+    "dispatch",
+    "exact",
+    "generate",
+    "model",
+    "placement",
+    "queueing",
+    "report",
+    "simulation",
+)
 _HOME = {
     "bound": "exact",
     "compose": "facade",

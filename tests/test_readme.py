@@ -21,11 +21,25 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_first_command_prints_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The output under the first command line is that of its last command, letter by letter."""
+    """The output under the first command line has the rows of that of its last command, and figures as good.
+
+    How far two seconds of search get depends on the machine: at least as far as the paper's algorithms (16.05 s), and
+    no farther than the bound that is shown.
+    """
     monkeypatch.chdir(ROOT)
     command = shlex.split(blocks("bash")[0].rpartition("&&")[2])
     assert command[0].endswith("chainopt")
-    assert CliRunner().invoke(main, command[1:]).stdout == blocks("text")[0]
+    shown, printed = blocks("text")[0], CliRunner().invoke(main, command[1:]).stdout
+    label = re.compile(r"^ ?[a-z][^0-9]*?(?=  )", re.MULTILINE)
+    assert label.findall(printed) == label.findall(shown)
+    assert printed.splitlines()[0] == shown.splitlines()[0]
+    for output in (shown, printed):
+        mean, bound = (
+            re.search(rf"^{name} +([\d.]+) s$", output, re.MULTILINE) for name in ("mean response time", "proven bound")
+        )
+        assert mean is not None
+        assert bound is not None
+        assert float(bound[1]) <= float(mean[1]) <= 16.05
 
 
 def test_the_commands_exist() -> None:
@@ -39,7 +53,7 @@ def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     """The example runs as printed."""
     monkeypatch.chdir(ROOT)
     exec(compile(blocks("python")[0], "README.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("feasible 16.0")
+    assert capsys.readouterr().out.startswith("feasible 15.")
 
 
 def test_links_lead_somewhere() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from chainopt.allocation.arc_heaps import ArcHeaps, arc_heaps, drop_saturated, fastest_arc_time
 from chainopt.jit import kernel
 from chainopt.model.composition import Composition
+from chainopt.model.placement import checked_slots
 from chainopt.topology import NEVER, BoundaryGraph, boundary_graph, extend_fastest_paths
 
 if TYPE_CHECKING:
@@ -39,27 +40,6 @@ def gca(instance: Instance, placement: Placement) -> Composition:
         placement.start, placement.stop, slots, instance.time.comm, instance.time.comp, instance.service.blocks
     )
     return Composition(placement, first, hops, hop_blocks, capacities, instance.time.seconds(ticks))
-
-
-def checked_slots(instance: Instance, placement: Placement) -> NDArray[np.int64]:
-    """Cache slots that a placement leaves [eq. 3].
-
-    Raises
-    ------
-    ValueError
-        If the placement is not one of this instance, or does not fit into the memories.
-    """
-    servers, blocks = len(instance.servers), instance.service.blocks
-    if placement.start.size != servers:
-        raise ValueError(f"a placement of {placement.start.size} servers, the instance has {servers}")
-    beyond = np.flatnonzero(placement.stop > blocks)
-    if beyond.size:
-        raise ValueError(f"server {beyond[0]} hosts blocks up to {placement.stop[beyond[0]]} of {blocks}")
-    slots = instance.memory.slots(placement.sizes)
-    over = np.flatnonzero(slots < 0)
-    if over.size:
-        raise ValueError(f"server {over[0]} does not have the memory for the blocks that it hosts")
-    return slots
 
 
 @kernel

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainopt.allocation.greedy import checked_slots
 from chainopt.model.composition import Composition
+from chainopt.model.placement import checked_slots
 
 if TYPE_CHECKING:
     from chainopt.model.instance import Instance

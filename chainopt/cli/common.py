@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from chainopt.errors import FormatError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from chainopt.model.instance import Instance
+    from chainopt.model.solution import Solution
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -106,6 +111,29 @@ def number(value: float | None, digits: int = 4) -> str:
     return "-" if value is None else f"{value:.{digits}g}"
 
 
+def known(value: float) -> float | None:
+    """A number for JSON; null for what is none."""
+    return value if math.isfinite(value) else None
+
+
 def share(value: float | None) -> str:
     """A share as a percentage."""
     return "-" if value is None else f"{100 * value if value > 1e-15 else 0:.3g} %"
+
+
+def valid_solution(instance: Instance, solution: Solution, source: str) -> Solution:
+    """The solution bound to its instance.
+
+    Raises
+    ------
+    FormatError
+        If its composition is not one.
+    """
+    from chainopt.verification.composition import check_composition
+
+    violations, _ = check_composition(instance, solution)
+    if violations:
+        raise FormatError(f"not a composition of {instance.name!r}: {violations[0]}", source=source)
+    if not solution.chains:
+        raise FormatError("it has no chain to evaluate", source=source, path="chains")
+    return solution.bind(instance)

@@ -196,10 +196,10 @@ def _parameters(family: Family[Any], values: dict[str, Any]) -> Any:
 
 def _with_load(instance: Instance, load: Decimal) -> Instance:
     """The instance with an arrival rate of `load` times the largest total service rate that is found."""
-    from chainopt.facade import compose
+    from chainopt.facade import PIPELINE, compose
     from chainopt.quantity import significant
 
-    evaluation = compose(instance, objective="rate").evaluation
+    evaluation = compose(instance, PIPELINE, objective="rate").evaluation
     if evaluation is None or evaluation.total_service_rate is None:
         raise ChainoptError(f"{instance.name}: no total service rate is known")
     total = evaluation.total_service_rate

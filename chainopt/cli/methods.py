@@ -1,4 +1,4 @@
-"""``chainopt methods``: what ``--method`` takes."""
+"""``chainopt methods``: what ``--method`` and ``--policy`` take."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chainopt.cli.common import json_option, show_table, verbosity
 @json_option
 @verbosity
 def command(as_json: bool) -> int:
-    """List the methods: a placement rule and an allocation rule, joined by a plus sign, or an alias.
+    """List the methods: a placement rule and an allocation rule, joined by a plus sign, or an alias; and the policies.
 
     \b
     Example:
@@ -22,10 +22,17 @@ def command(as_json: bool) -> int:
     from chainopt.allocation import ALLOCATIONS
     from chainopt.facade import ALIASES, EXACT
     from chainopt.placement import PLACEMENTS
+    from chainopt.simulation import POLICIES
+    from chainopt.simulation.routing import ROUTING
 
     entries = [
         {"kind": kind, "name": name, "summary": method.summary, "source": method.source}
         for kind, registry in (("placement", PLACEMENTS), ("allocation", ALLOCATIONS))
+        for name, method in registry.items()
+    ]
+    policies = [
+        {"kind": kind, "name": name, "summary": method.summary, "source": method.source}
+        for kind, registry in (("policy", POLICIES), ("routing policy", ROUTING))
         for name, method in registry.items()
     ]
     exact = "both at once, proven optimal, or the best found with a bound at the time limit"
@@ -34,6 +41,7 @@ def command(as_json: bool) -> int:
         {"kind": "alias", "name": name, "summary": f"the same as {method}", "source": ""}
         for name, method in ALIASES.items()
     ]
+    entries += policies
     if as_json:
         click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
     else:

@@ -23,6 +23,8 @@ from chainopt.cli.common import (
 from chainopt.errors import FormatError, InfeasibleError, UnstableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chainopt.exact import ExactOptions
     from chainopt.model.instance import Instance
     from chainopt.model.solution import Solution
@@ -48,17 +50,48 @@ if TYPE_CHECKING:
 @click.option(
     "--criterion",
     type=click.Choice(["exact", "lower", "upper", "surrogate"]),
-    default="exact",
-    show_default=True,
-    help="By which mean response time, or surrogate for it, compositions are compared.",
+    help="By which mean response time, or surrogate, the paper's algorithms compare compositions. [default: exact]",
 )
 @click.option(
     "--stop",
     type=click.Choice(["rate", "never"]),
     help="Whether servers stay empty once the design rate is met. [default: try both]",
 )
-@click.option("--time-limit", type=PositiveNumber(), metavar="S", help="Seconds for each instance.")
-@click.option("--bound", is_flag=True, help="Prove a bound too; --time-limit counts for it anew.")
+@click.option(
+    "--time-limit",
+    type=PositiveNumber(),
+    metavar="S",
+    help="Seconds for each instance. [default: 2 for auto, else none]",
+)
+@click.option(
+    "--iterations",
+    type=click.IntRange(0, 10**15),
+    metavar="N",
+    help="Of the search of auto, instead of a time: the seed alone decides what is found.",
+)
+@click.option("--workers", type=click.IntRange(1, 1024), default=1, show_default=True, help="Processes that search.")
+@click.option("--from", "previous", metavar="SOLUTION", help="Start from what is in place, by the ids of servers.")
+@click.option(
+    "--max-moved-blocks",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Blocks that servers may load anew, with --from. [default: any number]",
+)
+@click.option(
+    "--policy",
+    type=click.Choice(["jffc", "thresholds"]),
+    default="jffc",
+    show_default=True,
+    help="Dispatch: thresholds are added to the solution where they are shown to be better than JFFC.",
+)
+@click.option(
+    "--price-per-moved-gb",
+    "price",
+    type=click.FloatRange(min=0),
+    metavar="P",
+    help="With --from: show what moving more brings, and choose by the objective and P for each GB.",
+)
+@click.option("--bound", is_flag=True, help="Prove a bound too, as auto does; --time-limit counts for it anew.")
 @click.option("--engine", metavar="E", help="Of --method exact: sizes, enumeration, job-slots or chain-columns.")
 @click.option("--backend", metavar="B", help="Of the engine chain-columns: highs, cbc, or any solver that PuLP knows.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of the solvers of --method exact.")
@@ -70,32 +103,32 @@ if TYPE_CHECKING:
 def command(
     instances: tuple[str, ...], cache_reservation: str, output: str | None, as_json: bool, **options: Any
 ) -> int:
-    """Find a composition for each INSTANCE.
+    """Find a composition for each INSTANCE: the best that can be found in the time, and a proven bound.
 
-    With several instances, -o names a directory, and each solution goes to NAME.sol.json in it.
+    --criterion, --stop and --cache-reservation ask for the paper's algorithms. With several instances, -o names a
+    directory, and each solution goes to NAME.sol.json in it. Ctrl-C ends a search with the best so far.
 
     \b
     Examples:
       chainopt solve instances/bloom/bloom-ripe-j20-eta20-s1-medium.json
-      chainopt solve --criterion lower --stop rate x.json -o x.sol.json
+      chainopt solve --time-limit 60 --workers 2 x.json -o x.sol.json
+      chainopt solve --criterion lower --stop rate x.json
+      chainopt solve --from x.sol.json --max-moved-blocks 30 changed.json
       chainopt solve --objective rate instances/tiny/*.json
     """
     from chainopt.cli.show import show_solutions
-    from chainopt.files import read_instance, solution_text, write_solution
+    from chainopt.files import read_instance, read_solution, solution_text, write_solution
 
     options["cache_reservation"] = _reservation(cache_reservation)
     _check_output(output, several=len(instances) > 1)
-    if options["method"] == "exact" and (
-        options["cache_reservation"] or options["stop"] or options["criterion"] != "exact"
-    ):
-        raise click.UsageError(
-            "--method exact tries all there is: it takes no --cache-reservation, --stop or --criterion"
-        )
+    _check_together(options, len(instances))
     announce_compilation()
     solved: list[tuple[Instance, Solution]] = []
     read = [read_instance(source) for source in instances]  # all of them, before anything is solved
     if output not in (None, "-") and len({instance.name for instance in read}) < len(read):
         raise FormatError("two instances of the same name cannot be written to one directory", source=output)
+    if options["previous"] is not None:
+        options["previous"] = read_solution(options["previous"])
     for instance in read:
         solution = _solve(instance, options)
         solved.append((instance, solution))
@@ -110,6 +143,26 @@ def command(
     elif output != "-":
         _show(*solved[0])
     return 0 if all(solution.status in ("optimal", "feasible") for solution in solutions) else 1
+
+
+def _check_together(options: dict[str, Any], instances: int) -> None:
+    """Refuse options that do not go together."""
+    paper = bool(options["cache_reservation"] or options["stop"] or options["criterion"])
+    if options["method"] == "exact" and paper:
+        raise click.UsageError(
+            "--method exact tries all there is: it takes no --cache-reservation, --stop or --criterion"
+        )
+    searches = options["method"] == "auto" and not paper
+    given = {"--iterations": options["iterations"] is not None, "--workers": options["workers"] > 1}
+    for name, used in {**given, "--from": options["previous"] is not None}.items():
+        if used and not searches:
+            raise click.UsageError(f"{name} is an option of the search of --method auto")
+    if options["max_moved_blocks"] is not None and options["previous"] is None:
+        raise click.UsageError("--max-moved-blocks needs --from")
+    if options["price"] is not None and (options["previous"] is None or options["max_moved_blocks"] is not None):
+        raise click.UsageError("--price-per-moved-gb needs --from, and sets the number of moved blocks itself")
+    if options["previous"] is not None and instances > 1:
+        raise click.UsageError("--from is what is in place on one instance")
 
 
 def _reservation(text: str) -> int | None:
@@ -130,17 +183,23 @@ def _exact_options(options: dict[str, Any]) -> ExactOptions | None:
             raise click.UsageError(f"--{next(iter(chosen))} is an option of --method exact")
         return None
     from chainopt.exact import ExactOptions
+
+    return ExactOptions(**chosen, watch=_watch())
+
+
+def _watch() -> Callable[[float | None, float | None], None]:
+    """What says how far a method is: with -v, or on a terminal."""
     from chainopt.model.solution import relative_gap
 
     started = time.monotonic()
+    terminal = sys.stderr.isatty()
 
     def watch(value: float | None, bound: float | None) -> None:
         gap = None if value is None or bound is None else relative_gap(value, bound)
         elapsed = time.monotonic() - started
         note(f"{elapsed:8.2f} s  best {number(value, 6)}  bound {number(bound, 6)}  gap {share(gap)}", 1 - terminal)
 
-    terminal = sys.stderr.isatty()
-    return ExactOptions(**chosen, watch=watch)
+    return watch
 
 
 def _check_output(output: str | None, *, several: bool) -> None:
@@ -157,6 +216,8 @@ def _solve(instance: Instance, options: dict[str, Any]) -> Solution:
     from chainopt.facade import compose
 
     try:
+        if options["price"] is not None:
+            return _priced(instance, options)
         solution = compose(
             instance,
             options["method"],
@@ -165,8 +226,14 @@ def _solve(instance: Instance, options: dict[str, Any]) -> Solution:
             cache_reservation=options["cache_reservation"],
             stop=options["stop"],
             time_limit_s=options["time_limit"],
+            iterations=options["iterations"],
+            workers=options["workers"],
             seed=options["seed"],
             bound=options["bound"],
+            policy=options["policy"],
+            previous=options["previous"],
+            max_moved_blocks=options["max_moved_blocks"],
+            watch=_watch(),
             exact=_exact_options(options),
         )
     except (InfeasibleError, UnstableError) as error:
@@ -174,10 +241,34 @@ def _solve(instance: Instance, options: dict[str, Any]) -> Solution:
             raise
         click.echo(f"chainopt: {instance.name}: {error.solution.status}: {error}", err=True)
         return error.solution
+    if options["policy"] == "thresholds" and "thresholds" not in solution.parameters:
+        note(f"{instance.name}: thresholds are not shown to be better than JFFC")
     if solution.status == "unknown":
         text = f"no composition found whose total service rate reaches {instance.design_rate:g} jobs/s"
         click.echo(f"chainopt: {instance.name}: unknown: {text}", err=True)
     return solution
+
+
+def _priced(instance: Instance, options: dict[str, Any]) -> Solution:
+    """The solution of least cost on the curve, which is shown on standard error."""
+    from chainopt.model.solution import Objective
+    from chainopt.trade_off import cheapest, trade_off
+
+    objective = Objective(options["objective"])
+    points = trade_off(
+        instance,
+        options["previous"],
+        objective,
+        time_limit_s=options["time_limit"],
+        iterations=options["iterations"],
+        seed=options["seed"],
+    )
+    best = cheapest(points, objective, options["price"])
+    for point in points:
+        value = "unstable" if point.value is None else number(point.value)
+        chosen = "  <" if point is best else ""
+        note(f"{point.moved_blocks:6d} blocks moved, {point.moved_gb:8.4g} GB: {value}{chosen}")
+    return best.solution
 
 
 def _target(output: str, solution: Solution, *, several: bool) -> str:
@@ -201,6 +292,10 @@ def _show(instance: Instance, solution: Solution) -> None:
     if solution.bound is not None:
         unit = {"response-time": "s", "job-servers": "job servers", "rate": "jobs/s"}[solution.objective]
         proven = [("proven bound", f"{solution.bound:.4g} {unit}"), ("gap", share(solution.gap))]
+    waiting = solution.parameters.get("thresholds")
+    if waiting is not None:
+        better = solution.parameters["thresholds_mean_response_time_s"]
+        proven.append(("with thresholds", f"{better:.4g} s, of {' '.join(map(str, waiting))}"))
     further = [
         *proven,
         ("servers that host blocks", f"{used} of {len(instance.servers)}"),
@@ -220,4 +315,5 @@ def _show(instance: Instance, solution: Solution) -> None:
 
 def _settings(solution: Solution) -> str:
     names = {"cache_reservation": "c"}
-    return ", ".join(f"{names.get(key, key)} = {value}" for key, value in solution.parameters.items())
+    settings = {key: value for key, value in solution.parameters.items() if not key.startswith("thresholds")}
+    return ", ".join(f"{names.get(key, key)} = {value}" for key, value in settings.items())

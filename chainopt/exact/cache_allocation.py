@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainopt.allocation.greedy import checked_slots, gca
+from chainopt.allocation.greedy import gca
 from chainopt.allocation.job_servers import fewest_job_servers
 from chainopt.exact.backends import Outcome, solve_milp
 from chainopt.exact.columns import CLOSE, Elements, Master, Prices, least_integer
 from chainopt.exact.paths import arcs_of, chains_below, cheapest_path
 from chainopt.exact.slot_hull import Rooms, violated_cut
 from chainopt.model import Composition, Status
+from chainopt.model.placement import checked_slots
 from chainopt.quantity import RELATIVE_TOLERANCE
 from formulations import cache_allocation as formulation
 

@@ -76,9 +76,7 @@ def _bytes(file: BinaryIO) -> bytes:
 
 
 def write_text(text: str, target: str | os.PathLike[str]) -> None:
-    """Write a text to a temporary file beside the target and rename it, so that the target is whole or untouched.
-
-    Symbolic links are followed, and the permissions of a file that is replaced are kept.
+    """Write a text, whole or not at all, see :func:`written`.
 
     Raises
     ------
@@ -87,51 +85,82 @@ def write_text(text: str, target: str | os.PathLike[str]) -> None:
     BrokenPipeError
         If the reader of a pipe is gone, which the command line handles.
     """
-    standard = os.fspath(target) == "-"
     try:
         data = text.encode("utf-8")
-        if standard:
-            _write_standard_output(data)
-        else:
-            _write_file(data, target)
+    except UnicodeEncodeError as error:
+        raise FormatError(f"cannot be written: {_reason(error)}", source=_target_name(target)) from error
+    with written(target) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def written(target: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A temporary file beside the target, renamed at the end, so that the target is whole or untouched.
+
+    Symbolic links are followed, and the permissions of a file that is replaced are kept. What goes to standard output,
+    to a device or a pipe is written as it comes.
+
+    Raises
+    ------
+    FormatError
+        If the target cannot be written.
+    BrokenPipeError
+        If the reader of a pipe is gone, which the command line handles.
+    """
+    name = _target_name(target)
+    if "\0" in os.fspath(target):  # the only ValueError there is
+        raise FormatError("cannot be written: embedded null byte", source=name)
+    try:
+        with _standard_output() if os.fspath(target) == "-" else _file(target) as file:
+            yield file
     except BrokenPipeError:
         raise
-    except (OSError, ValueError) as error:
-        name = "standard output" if standard else printable(os.fspath(target))
+    except OSError as error:
         raise FormatError(f"cannot be written: {_reason(error)}", source=name) from error
 
 
-def _write_standard_output(data: bytes) -> None:
+def _target_name(target: str | os.PathLike[str]) -> str:
+    """How errors call a file that is written."""
+    name = os.fspath(target)
+    return "standard output" if name == "-" else printable(name)
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[BinaryIO]:
     if sys.stdout is None:
         raise OSError("it is closed")
     sys.stdout.flush()
-    sys.stdout.buffer.write(data)  # UTF-8, whatever the locale says
+    yield sys.stdout.buffer  # UTF-8, whatever the locale says
     sys.stdout.buffer.flush()
 
 
-def _write_file(data: bytes, target: str | os.PathLike[str]) -> None:
+@contextlib.contextmanager
+def _file(target: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         old = os.stat(target)
     except FileNotFoundError:
-        _replace(os.path.realpath(target), data, None)
+        with _renamed(os.path.realpath(target), None) as file:
+            yield file
         return
     if not stat.S_ISREG(old.st_mode):  # /dev/null, a pipe: cannot be replaced, and need not be
         with open(target, "wb") as file:
-            file.write(data)
+            yield file
     elif not os.access(target, os.W_OK):
         raise OSError("it is write-protected")
     else:
-        _replace(os.path.realpath(target), data, stat.S_IMODE(old.st_mode))
+        with _renamed(os.path.realpath(target), stat.S_IMODE(old.st_mode)) as file:
+            yield file
 
 
-def _replace(path: str, data: bytes, mode: int | None) -> None:
-    """Write a new file and give it the path; `mode` are its permissions, None for the usual ones."""
+@contextlib.contextmanager
+def _renamed(path: str, mode: int | None) -> Iterator[BinaryIO]:
+    """A new file that gets the path in the end; `mode` are its permissions, None for the usual ones."""
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name[:50]}.{secrets.token_hex(8)}.tmp")
     private = 0o666 if mode is None else mode & 0o600
     try:
         with open(temporary, "xb", opener=lambda file, flags: os.open(file, flags, private)) as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if mode is not None:

@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from chainopt.model.instance import Instance
+
 
 @dataclass(frozen=True, eq=False)
 class Placement:
@@ -48,3 +50,24 @@ class Placement:
 
     def __hash__(self) -> int:
         return hash((self.start.tobytes(), self.stop.tobytes()))
+
+
+def checked_slots(instance: Instance, placement: Placement) -> NDArray[np.int64]:
+    """Cache slots that a placement leaves [eq. 3].
+
+    Raises
+    ------
+    ValueError
+        If the placement is not one of this instance, or does not fit into the memories.
+    """
+    servers, blocks = len(instance.servers), instance.service.blocks
+    if placement.start.size != servers:
+        raise ValueError(f"a placement of {placement.start.size} servers, the instance has {servers}")
+    beyond = np.flatnonzero(placement.stop > blocks)
+    if beyond.size:
+        raise ValueError(f"server {beyond[0]} hosts blocks up to {placement.stop[beyond[0]]} of {blocks}")
+    slots = instance.memory.slots(placement.sizes)
+    over = np.flatnonzero(slots < 0)
+    if over.size:
+        raise ValueError(f"server {over[0]} does not have the memory for the blocks that it hosts")
+    return slots

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chainopt.chains import stable
 from chainopt.jit import kernel
-from chainopt.queueing.chains import fastest_first
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ def jffc_bounds(rates: ArrayLike, capacities: ArrayLike, arrival_rate: float) ->
         If the arrival rate is not below the total service rate.
     """
     arrival_rate = float(arrival_rate)
-    chains = fastest_first(rates, capacities, arrival_rate)
+    chains = stable(rates, capacities, arrival_rate)
     if arrival_rate == 0:
         return 1.0 / float(chains.rates[0]), 1.0 / float(chains.rates[-1])
     rates, counts, total = chains.rates, chains.capacities, chains.total_rate

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chainopt.chains import stable
 from chainopt.jit import kernel
-from chainopt.queueing.chains import fastest_first
 from chainopt.queueing.palm import LEAST_LOG, add_server, next_rate, no_servers
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def jffc(rates: ArrayLike, capacities: ArrayLike, arrival_rate: float, *, nodes:
     if nodes < 8:
         raise ValueError(f"expected at least 8 nodes, got {nodes}")
     arrival_rate = float(arrival_rate)  # kernels are compiled for floats only
-    chains = fastest_first(rates, capacities, arrival_rate)
+    chains = stable(rates, capacities, arrival_rate)
     given = np.size(capacities)
     counts = chains.capacities
     if arrival_rate < _LIGHTEST * chains.total_rate:

@@ -11,16 +11,16 @@ from hypothesis import given, settings
 import chainopt
 from chainopt.allocation import gca
 from chainopt.errors import InfeasibleError, UnstableError
-from chainopt.facade import ALIASES, EXACT, methods
+from chainopt.facade import ALIASES, AUTO, EXACT, methods
 from chainopt.model import Instance, Objective, Solution, Status
 from chainopt.placement import gbp_cr
 from chainopt.queueing import response_bounds, response_time
 from tests.strategies import instances
 
-HEURISTICS = [method for method in methods() if method != EXACT]
+HEURISTICS = [method for method in methods() if method not in (AUTO, EXACT)]
 
 
-def solve(instance: Instance, method: str = "auto", **options: object) -> Solution:
+def solve(instance: Instance, method: str = "paper", **options: object) -> Solution:
     """The solution, whatever its status."""
     try:
         return chainopt.compose(instance, method, **options)  # type: ignore[arg-type]
@@ -140,7 +140,7 @@ def test_aliases_are_methods(worked_example: Instance) -> None:
 
 def test_unknown_method(worked_example: Instance) -> None:
     """An unknown method is named, with those that are known."""
-    with pytest.raises(chainopt.ChainoptError, match=r"no method 'gca'; known are exact, auto, .*gbp-cr\+gca"):
+    with pytest.raises(chainopt.ChainoptError, match=r"no method 'gca'; known are auto, exact, .*gbp-cr\+gca"):
         chainopt.compose(worked_example, "gca")
 
 
@@ -151,7 +151,7 @@ def test_infeasible_says_what_is_missing(worked_example: Instance) -> None:
     """
     instance = worked_example.replace(service=worked_example.service.replace(blocks=12))
     with pytest.raises(InfeasibleError, match=r"all but 6 of the blocks.* 2\.2 GB.* or 6\.6 GB on one more") as caught:
-        chainopt.compose(instance)
+        chainopt.compose(instance, "paper")
     assert caught.value.solution is not None
     assert caught.value.solution.status is Status.INFEASIBLE
     # 0.65 GB blocks: floor(2 / 0.75) = 2 four times and floor(3 / 0.75) = 4 make 12
@@ -170,13 +170,13 @@ def test_largest_cache_that_fits(worked_example: Instance) -> None:
     """Blocks of 1 GB with 1.5 GB of cache do not fit thrice; with 1 GB, floor(2 / 2) = 1 five times do."""
     instance = worked_example.replace(service=worked_example.service.replace(cache_gb=1.5))
     with pytest.raises(InfeasibleError, match=r"cache_gb at most 1 or block_gb at most 0.5"):
-        chainopt.compose(instance)
+        chainopt.compose(instance, "paper")
 
 
 def test_unstable_is_not_infeasible(worked_example: Instance) -> None:
     """Compositions exist, but the largest serves fewer jobs a second than arrive."""
     with pytest.raises(UnstableError, match=r"arrival rate is 100 jobs/s.*4.85481 jobs/s") as caught:
-        chainopt.compose(with_rate(worked_example, 100))
+        chainopt.compose(with_rate(worked_example, 100), "paper")
     solution = caught.value.solution
     assert solution is not None
     assert solution.status is Status.UNSTABLE
@@ -187,9 +187,9 @@ def test_unstable_is_not_infeasible(worked_example: Instance) -> None:
 
 def test_design_rate_that_is_missed_is_unknown(worked_example: Instance) -> None:
     """At 4 jobs/s the load is below 1, but 4 / 0.7 = 5.7 jobs/s are more than 4.85."""
-    solution = chainopt.compose(with_rate(worked_example, 4), objective="job-servers")
+    solution = chainopt.compose(with_rate(worked_example, 4), "paper", "job-servers")
     assert solution.status is Status.UNKNOWN
-    assert chainopt.compose(with_rate(worked_example, 4)).status is Status.FEASIBLE
+    assert chainopt.compose(with_rate(worked_example, 4), "paper").status is Status.FEASIBLE
 
 
 def test_job_servers_are_the_fastest(worked_example: Instance) -> None:
@@ -205,7 +205,7 @@ def test_job_servers_are_the_fastest(worked_example: Instance) -> None:
 
 def test_time_limit_still_answers(worked_example: Instance) -> None:
     """A limit that is over at once leaves the first candidate."""
-    solution = chainopt.compose(worked_example, time_limit_s=1e-9)
+    solution = chainopt.compose(worked_example, "paper", time_limit_s=1e-9)
     assert solution.status is Status.FEASIBLE
     assert chainopt.verify(worked_example, solution) == []
 

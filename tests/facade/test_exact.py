@@ -44,7 +44,7 @@ def test_a_stable_composition_where_gca_finds_none() -> None:
     """GCA takes the fastest chain first and loses the rate for it; there is an allocation that serves the traffic."""
     instance = chainopt.read_instance("instances/tiny/tiny-gca-loses-stability.json")
     with pytest.raises(UnstableError):
-        chainopt.compose(instance)
+        chainopt.compose(instance, "paper")
     solution = chainopt.compose(instance, EXACT)
     assert solution.status is Status.OPTIMAL
     assert solution.composition.total_service_rate > float(instance.workload.arrival_rate)

@@ -16,7 +16,7 @@ import pytest
 
 from chainopt.errors import FormatError
 from chainopt.files import instance_text, read_instance, text, write_instance
-from chainopt.files.text import read_text, write_text
+from chainopt.files.text import read_text, write_text, written
 
 INSTANCE = Path(__file__).parent / "examples" / "instance.json"
 
@@ -306,3 +306,64 @@ class TestWriting:
 
         assert target.read_text(encoding="utf-8") == instance_text(instance)
         assert read_instance(target) == instance
+
+
+class TestWritten:
+    """`written`, a file that is written piece by piece."""
+
+    @pytest.fixture
+    def target(self, tmp_path: Path) -> Path:
+        """A file that is already there."""
+        path = tmp_path / "x.csv"
+        path.write_text("old", encoding="utf-8")
+        return path
+
+    def test_pieces(self, target: Path, tmp_path: Path) -> None:
+        """The old file stays until the last piece is written, and then the new one is whole."""
+        for path, before in ((target, [b"old"]), (tmp_path / "new.csv", [])):
+            with written(path) as file:
+                file.write(b"one,")
+                file.write(b"two")
+                file.flush()
+                assert [found.read_bytes() for found in tmp_path.glob(path.name)] == before
+            assert path.read_bytes() == b"one,two"
+        assert sorted(os.listdir(tmp_path)) == ["new.csv", "x.csv"]
+
+    @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, FormatError, BrokenPipeError])
+    def test_untouched(self, error: type[BaseException], target: Path, tmp_path: Path) -> None:
+        """Whatever breaks off the writing goes on as it is, the old file stays whole, and no new one is left."""
+
+        def write(path: Path) -> None:
+            with written(path) as file:
+                file.write(b"half")
+                raise error("broken off")
+
+        for path in (target, tmp_path / "new.csv"):
+            with pytest.raises(error, match=r"^broken off$"):
+                write(path)
+
+        assert target.read_bytes() == b"old"
+        assert os.listdir(tmp_path) == ["x.csv"]
+
+    def test_fails_before_the_first_piece(self, tmp_path: Path) -> None:
+        """A place where no file can be is found out at once, not after hours of work."""
+        worked = []
+        with (
+            pytest.raises(FormatError, match="cannot be written: No such file or directory"),
+            written(tmp_path / "a/b"),
+        ):
+            worked.append(1)
+        assert worked == []
+
+    def test_standard_output(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A dash is standard output, which gets the pieces as they come and stays open."""
+        stream = standard()
+        monkeypatch.setattr(sys, "stdout", stream)
+        with written("-") as file:
+            file.write(b"one,")
+            assert isinstance(stream.buffer, io.BytesIO)
+            assert stream.buffer.getvalue() == b"one,"
+            file.write(b"two")
+
+        assert stream.buffer.getvalue() == b"one,two"
+        assert not stream.closed

@@ -92,7 +92,7 @@ def test_load_is_a_share_of_the_rate_that_is_found(tmp_path: Path) -> None:
     result = run(*common, "--load", "0.6", "-o", str(tmp_path / "a.json"))
     assert result.exit_code == 0
     instance = read_instance(tmp_path / "a.json")
-    evaluation = compose(instance, objective="rate").evaluation
+    evaluation = compose(instance, "paper", "rate").evaluation
     assert evaluation is not None
     assert evaluation.load == pytest.approx(0.6, rel=5e-3)
     rate = str(instance.workload.arrival_rate)

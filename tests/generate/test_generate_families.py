@@ -71,7 +71,7 @@ def test_default_instance_survives_its_file(family: Family[Any], tmp_path: Path)
 @EVERY
 def test_default_instance_can_be_served(family: Family[Any]) -> None:
     """The default of each family has a composition that carries its load."""
-    solution = compose(family.instance())
+    solution = compose(family.instance(), "paper")
     assert solution.evaluation is not None
     assert solution.evaluation.load is not None
     assert solution.evaluation.load < 1
@@ -174,7 +174,7 @@ def test_any_parameters_give_an_instance_or_one_line(family: Family[Any], data: 
 def test_rate_bound_holds(seed: int) -> None:
     """No composition that is found has a larger total service rate than the bound."""
     instance = FAMILIES["tiny"].instance(TinyParameters(servers=6, blocks=5), seed)
-    evaluation = compose(instance, objective="rate").evaluation
+    evaluation = compose(instance, "paper", "rate").evaluation
     assert evaluation is not None
     assert evaluation.total_service_rate is not None
     assert evaluation.total_service_rate <= rate_bound(instance.service, instance.servers) * (1 + 1e-12)

@@ -1,0 +1,42 @@
+"""What is left of a composition when servers fail, and what allocating anew recovers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainopt.allocation import gca
+from chainopt.model.placement import Placement
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from chainopt.model.composition import Composition
+    from chainopt.model.instance import Instance
+
+
+def remaining(composition: Composition, failed: Collection[int]) -> Composition:
+    """The chains that pass none of the failed servers, with their capacities; the placement without these servers.
+
+    Parameters
+    ----------
+    failed
+        Positions of servers.
+    """
+    broken = np.isin(composition.hops, list(failed))
+    chain_of_hop = np.repeat(np.arange(composition.capacities.size), np.diff(composition.first))
+    whole = np.setdiff1d(np.arange(composition.capacities.size), chain_of_hop[broken])
+    left = composition.select(whole, composition.capacities[whole])
+    return replace(left, placement=_without(composition.placement, failed))
+
+
+def reallocated(instance: Instance, composition: Composition, failed: Collection[int]) -> Composition:
+    """Chains through the servers that are left, by GCA, with every block where it is: nothing is loaded."""
+    return gca(instance, _without(composition.placement, failed))
+
+
+def _without(placement: Placement, failed: Collection[int]) -> Placement:
+    gone = np.isin(np.arange(placement.start.size), list(failed))
+    return Placement(np.where(gone, 0, placement.start), np.where(gone, 0, placement.stop))

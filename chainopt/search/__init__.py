@@ -1,0 +1,5 @@
+"""Search for the best composition: simulated annealing, stopped at any time with the best so far."""
+
+from chainopt.search.driver import Found, Moment, search
+
+__all__ = ["Found", "Moment", "search"]

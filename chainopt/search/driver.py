@@ -1,0 +1,379 @@
+"""The search: several starts, disjoint chains first, then what the servers host; the best of all is returned."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from chainopt.allocation.job_servers import fewest_job_servers
+from chainopt.errors import UnstableError
+from chainopt.exact.enumeration import value_of
+from chainopt.model.composition import Composition
+from chainopt.model.placement import Placement
+from chainopt.model.solution import Objective
+from chainopt.placement.greedy import pinned_ranges
+from chainopt.queueing.exact import NODES
+from chainopt.search.annealing import Standing, anneal, anneal_disjoint, look
+from chainopt.search.branching import MOST_SERVERS, better_allocation
+from chainopt.search.budget import Budget
+from chainopt.search.disjoint import blocks_for, disjoint_of, hosted_ranges, order_chains, spare_chains
+from chainopt.search.energy import energy, energy_of, objective_value
+from chainopt.search.problem import Problem, problem_of
+from chainopt.search.ranges import Ranges, ranges_of
+from chainopt.search.rounds import allocate, rounds_for
+from chainopt.search.starts import Start, starts_of, strings_of
+from chainopt.search.truncation import best_truncation
+from chainopt.topology import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from chainopt.model.instance import Instance
+
+    Progress = Callable[["Moment"], None]
+
+ITERATIONS = 100_000
+"""Of a search without any limit."""
+WARM, HOT, COLD = 0.05, 0.6, 0.003
+"""Temperatures at the beginning and the end of an annealing, divided by the number of servers: a move changes the
+energy by about as much as one server counts. Warm ones stay close to where they start, hot ones leave it."""
+_HOT_DISJOINT, _COLD_DISJOINT = 0.4, 0.008
+
+
+class Plan(NamedTuple):
+    """Shares of the budget for annealings, one after another; what is left is for the last, from the best.
+
+    Attributes
+    ----------
+    disjoint
+        Of disjoint chains, from the best GBP-CR placements.
+    first
+        Of what servers host: warm and hot in turn, from the best so far, then from the second best, and so on.
+    second
+        Warm ones, from the best of those.
+    """
+
+    disjoint: tuple[float, ...]
+    first: tuple[float, ...]
+    second: tuple[float, ...]
+
+
+_FEW_SERVERS = Plan((0.06, 0.06, 0.06), (0.06, 0.08) * 3, (0.1, 0.1))
+_MANY_SERVERS = Plan((0.2, 0.15), (), ())
+_MANY = 60
+_COMPARED = 4
+"""States of which the exact value is computed in the end."""
+_BRANCHING = 20
+"""Slices of branch and bound for the allocation of a placement."""
+
+
+class Moment(NamedTuple):
+    """When something better was found.
+
+    Attributes
+    ----------
+    elapsed_s
+        Seconds since the search began.
+    iterations
+        Iterations until then.
+    value
+        Of the objective, up to a relative 1e-6.
+    """
+
+    elapsed_s: float
+    iterations: int
+    value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a search found.
+
+    Attributes
+    ----------
+    composition
+        The best, None where no chain was found.
+    value
+        Of the objective; None where there is no composition, or where its total service rate falls short of what is
+        asked.
+    iterations
+        Moves that were tried.
+    evaluations
+        States that were looked at.
+    starts
+        States that were annealed.
+    history
+        Every improvement, the last one the best.
+    """
+
+    composition: Composition | None
+    value: float | None
+    iterations: int
+    evaluations: int
+    starts: int
+    history: tuple[Moment, ...]
+
+
+def search(
+    instance: Instance,
+    objective: Objective | str = Objective.RESPONSE_TIME,
+    *,
+    time_limit_s: float | None = None,
+    iterations: int | None = None,
+    seed: int = 0,
+    start: Composition | Placement | None = None,
+    reference: Placement | None = None,
+    max_moved_blocks: int | None = None,
+    on_progress: Progress | None = None,
+) -> Found:
+    """Search for the best composition: annealing over placements, and over allocations as far as quotas reach.
+
+    The outcome depends on the instance, the arguments, and, with a time limit only, on the speed of the machine. Ctrl-C
+    ends the search with the best so far.
+
+    Parameters
+    ----------
+    time_limit_s, iterations
+        When to stop, whatever comes first; `ITERATIONS` if both are None.
+    seed
+        Of all random numbers.
+    start
+        Where to start; what is returned is never worse. None starts from the placement rules.
+    reference, max_moved_blocks
+        At most so many blocks are hosted by servers that do not host them in the reference. None for any number.
+    on_progress
+        Called with every improvement.
+
+    Raises
+    ------
+    InfeasibleError
+        If a server does not have the memory for its pin.
+    ValueError
+        If a limit is negative, or the start does not belong to the instance.
+    """
+    if (time_limit_s is not None and not time_limit_s >= 0) or (iterations is not None and iterations < 0):
+        raise ValueError(f"expected limits of at least 0, got {time_limit_s} s and {iterations} iterations")
+    if time_limit_s is None and iterations is None:
+        iterations = ITERATIONS
+    problem = problem_of(instance, Objective(objective), reference, max_moved_blocks)
+    return _Search(instance, Objective(objective), problem, Budget(time_limit_s, iterations), seed, on_progress).run(
+        start, reference, math.inf if time_limit_s is None else time.monotonic() + time_limit_s / 10
+    )
+
+
+@dataclass(eq=False)
+class _Search:
+    """A search under way."""
+
+    instance: Instance
+    objective: Objective
+    problem: Problem
+    budget: Budget
+    seed: int
+    on_progress: Progress | None
+    history: list[Moment] = field(default_factory=list)
+    ends: list[Start] = field(default_factory=list)
+    better: list[Composition] = field(default_factory=list)
+    branched: set[bytes] = field(default_factory=set)
+    annealed: int = 0
+    given: int = 0
+
+    def __post_init__(self) -> None:
+        self.rounds = rounds_for(self.problem)
+        self.best = math.inf
+        self.rng = np.random.default_rng(self.seed)
+
+    def run(self, given: Composition | Placement | None, reference: Placement | None, deadline: float) -> Found:
+        """Everything."""
+        placement = given.placement if isinstance(given, Composition) else given
+        if placement is None and reference is not None:
+            placement = reference
+        servers = len(self.instance.servers)
+        if placement is not None and placement.start.size != servers:
+            raise ValueError(f"a start of {placement.start.size} servers, the instance has {servers}")
+        try:
+            starts = starts_of(self.instance, self.problem, self.rounds, placement, self.seed, deadline)
+            self.ends.extend(starts)
+            self.given = 0 if placement is None else 1
+            for start in starts[:1]:
+                self._note(start.energy)
+            if starts:
+                self._stages(starts)
+        except KeyboardInterrupt:
+            pass
+        best, value = self._decide(given if isinstance(given, Composition) else None)
+        return Found(best, value, self.budget.done, self.budget.looks, self.annealed, tuple(self.history))
+
+    def _stages(self, starts: list[Start]) -> None:
+        """Disjoint chains, several short annealings, longer ones from the best of them, and one more from the best."""
+        plan = _MANY_SERVERS if self.problem.comm.size > _MANY else _FEW_SERVERS
+        pool = list(starts)
+        for share, (chain, c) in zip(plan.disjoint, self._strings(starts), strict=False):
+            pool.append(self._disjoint(share, chain, c))
+        pool[self.given :] = sorted(pool[self.given :], key=lambda state: state.energy)
+        ended = [
+            self._anneal(share, HOT if i % 2 else WARM, pool[i // 2 % len(pool)]) for i, share in enumerate(plan.first)
+        ]
+        pool = sorted(ended or pool, key=lambda state: state.energy)
+        pool += [self._anneal(share, WARM, start) for share, start in zip(plan.second, pool, strict=False)]
+        self._anneal(1.0, WARM, min(pool, key=lambda state: state.energy))
+
+    def _strings(self, starts: list[Start]) -> list[tuple[NDArray[np.int64], int]]:
+        """Disjoint chains to start from, each with its c; none where blocks may not be moved freely."""
+        if self.problem.free.size < 2 or self.problem.most_moved < np.iinfo(np.int64).max:
+            return []
+        found = []
+        for c in dict.fromkeys(start.reservation for start in starts):
+            chain = strings_of(self.instance, c)
+            if chain is not None and c is not None:
+                found.append((chain, c))
+        return found
+
+    def _anneal(self, share: float, hot: float, start: Start) -> Start:
+        """Anneal what the servers host."""
+        self.annealed += 1
+        ranges = Ranges(*(array.copy() for array in start.ranges))
+        standing = Standing(np.array([start.energy, start.energy, 0.0]), *(array.copy() for array in ranges[:4]))
+        servers = ranges.start.size
+
+        def run(begin: int, end: int, each: float) -> int:
+            return anneal(
+                self.problem, ranges, self.rounds, standing, self.rng, begin, end, each, hot / servers, COLD / servers
+            )
+
+        def ended() -> Start:
+            best = ranges_of(self.problem, standing.start, standing.stop)
+            best.entry[:] = standing.entry
+            best.quota[:] = standing.quota
+            return Start(float(standing.energies[1]), best, start.reservation)
+
+        try:
+            self.budget.spend(share, run, lambda: self._note(float(standing.energies[1])))
+        finally:  # Ctrl-C too
+            self.ends.append(ended())
+        self._branch(self.ends[-1])
+        return self.ends[-1]
+
+    def _branch(self, state: Start) -> None:
+        """Look for a better allocation of the state's placement, if there are few servers."""
+        key = state.ranges.start.tobytes() + state.ranges.stop.tobytes()
+        if state.ranges.start.size > MOST_SERVERS or key in self.branched or self.budget.exhausted:
+            return
+        self.branched.add(key)
+        best = min(self.best, state.energy)
+        found = better_allocation(self.instance, self.problem, state.ranges, best, _BRANCHING, self.budget.deadline)
+        if found is not None:
+            self.better.append(found)
+            value = value_of(self.instance, found, self.objective)
+            self._note(energy_of(self.problem, value, self.instance.time.places))
+
+    def _disjoint(self, share: float, chain: NDArray[np.int64], jobs: int) -> Start:
+        """Anneal disjoint chains, and place them."""
+        self.annealed += 1
+        state = disjoint_of(self.problem, chain, np.full(spare_chains(self.problem, chain), jobs, dtype=np.int64))
+        chains = order_chains(state)
+        first, _ = energy(self.problem, state.rates[:chains], state.capacities[:chains], 0, math.inf, 0.0)
+        energies = np.array([first, first, 0.0])
+        best_chain, best_jobs = state.chain.copy(), state.jobs.copy()
+        servers = chain.size
+
+        def run(begin: int, end: int, each: float) -> int:
+            hot, cold = _HOT_DISJOINT / servers, _COLD_DISJOINT / servers
+            return anneal_disjoint(
+                self.problem, state, energies, best_chain, best_jobs, self.rng, begin, end, each, hot, cold
+            )
+
+        self.budget.spend(share, run, lambda: None)
+        ranges = self._placed(best_chain, best_jobs)
+        value, _ = look(self.problem, ranges, self.rounds, math.inf, 0.0)
+        self._note(value)
+        self.ends.append(Start(value, ranges, jobs))
+        return self.ends[-1]
+
+    def _placed(self, chain: NDArray[np.int64], jobs: NDArray[np.int64]) -> Ranges:
+        """Ranges of disjoint chains; servers in none of them are strung together, as the last ones of GBP-CR are."""
+        problem = self.problem
+        state = disjoint_of(problem, chain, jobs)
+        pinned = ranges_of(problem, *pinned_ranges(self.instance))
+        start, stop = pinned.start.copy(), pinned.stop.copy()
+        hosted_ranges(problem, state, start, stop)
+        least = int(state.jobs[state.ticks < NEVER].min(initial=1))
+        block = 0
+        for j in problem.free[stop[problem.free] == 0].tolist():
+            size = blocks_for(problem, j, least)
+            start[j] = min(block, problem.blocks - size)
+            stop[j] = block = start[j] + size
+            block %= problem.blocks
+        return ranges_of(problem, start, stop)
+
+    def _note(self, value: float) -> None:
+        """Take down an improvement."""
+        if value >= self.best:
+            return
+        self.best = value
+        readable = objective_value(self.problem, value, self.instance.time.places)
+        if readable is not None:
+            moment = Moment(self.budget.elapsed_s, self.budget.done, readable)
+            self.history.append(moment)
+            if self.on_progress is not None:
+                self.on_progress(moment)
+
+    def _decide(self, given: Composition | None) -> tuple[Composition | None, float | None]:
+        """The best of the states that annealings ended with, and of the composition that was given, exactly."""
+        ends = sorted(self.ends, key=lambda state: state.energy)[:_COMPARED]
+        candidates = self.better if given is None else [given, *self.better]
+        candidates += [found for state in ends if (found := self.composition(state.ranges)) is not None]
+        best: Composition | None = None
+        best_key = (2, 0.0)
+        for candidate in candidates:
+            key = self._key(candidate)
+            if key < best_key:
+                best, best_key = candidate, key
+        value = value_of(self.instance, best, self.objective) if best is not None and best_key[0] == 0 else None
+        return best, value
+
+    def _key(self, composition: Composition) -> tuple[int, float]:
+        """What to compare by: whether the total service rate falls short, and the objective, or that rate."""
+        rate = composition.total_service_rate
+        try:
+            value = value_of(self.instance, composition, self.objective)
+        except UnstableError:
+            return 1, -rate
+        if self.objective is Objective.RATE:
+            return 0, -value
+        if (
+            self.objective is Objective.JOB_SERVERS
+            and fewest_job_servers(composition, self.instance.design_rate) is None
+        ):
+            return 1, -rate
+        return 0, value
+
+    def composition(self, ranges: Ranges) -> Composition | None:
+        """The composition of a state, of the job servers those that are best."""
+        chains = allocate(self.problem, ranges, self.rounds)
+        if not chains:
+            return None
+        rounds = self.rounds
+        first, hops = rounds.chain_first, rounds.hops
+        servers = [hops[first[k] : first[k + 1]].tolist() for k in range(chains)]
+        capacities = rounds.capacities[:chains].copy()
+        placement = Placement(ranges.start, ranges.stop)
+        whole = Composition.of(self.instance, placement, servers, capacities.tolist())
+        if self.objective is Objective.JOB_SERVERS:
+            return fewest_job_servers(whole, self.instance.design_rate) or whole
+        if self.objective is Objective.RATE or objective_value(self.problem, self._energy(chains), 0) is None:
+            return whole
+        _, jobs = best_truncation(rounds.rates[:chains], capacities, self.problem.rate, NODES)
+        before = np.cumsum(capacities) - capacities
+        kept = np.flatnonzero(before < jobs)
+        return whole.select(kept, np.minimum(capacities, jobs - before)[kept])
+
+    def _energy(self, chains: int) -> float:
+        value, _ = energy(self.problem, self.rounds.rates[:chains], self.rounds.capacities[:chains], 0, math.inf, 0.0)
+        return float(value)
