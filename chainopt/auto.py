@@ -16,10 +16,11 @@ from chainopt.exact.joint import solve_joint
 from chainopt.model.solution import Objective, Status, relative_gap
 from chainopt.placement import PLACEMENTS
 from chainopt.protocols import PlacementOptions
-from chainopt.quantity import at_least
+from chainopt.quantity import RELATIVE_TOLERANCE, at_least
 from chainopt.replanning import that_fits
 from chainopt.search.parallel import search_in_parallel
 from chainopt.tuning import Criterion, choose
+from chainopt.warm_up import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,11 +67,18 @@ class Attempt:
     iterations: int = 0
 
     def offer(self, composition: Composition | None) -> None:
-        """Keep a composition if it is better: one that does what is asked, else one with a larger total rate."""
+        """Keep a composition if it is better: one that does what is asked, else one with a larger total rate.
+
+        Of equally good ones the larger total rate is kept too: it does no harm, and helps when traffic is not Poisson.
+        """
         if composition is None or not composition.job_servers:
             return
         key = rank(self.instance, composition, self.objective)
-        if key < self.key:
+        same = key[0] == self.key[0] and relative_gap(key[1], self.key[1]) <= RELATIVE_TOLERANCE
+        if same and self.best is not None:
+            if composition.total_service_rate > self.best.total_service_rate:
+                self.best = composition
+        elif key < self.key:
             self.best, self.key = composition, key
             self.tell()
 
@@ -119,8 +127,8 @@ def attempt(
     Parameters
     ----------
     time_limit_s, iterations
-        When to stop; `TIME_LIMIT_S` if both are None. With iterations alone, nothing depends on the clock, and nothing
-        is proven.
+        When to stop; `TIME_LIMIT_S` if both are None. Compiling kernels does not count. With iterations alone, nothing
+        depends on the clock, and nothing is proven.
     workers
         Processes that search, each with a seed of its own.
     reference, max_moved_blocks
@@ -130,6 +138,9 @@ def attempt(
     """
     if time_limit_s is None and iterations is None:
         time_limit_s = TIME_LIMIT_S
+    small = len(instance.servers) <= _MOST_SERVERS and instance.service.blocks <= _MOST_BLOCKS and reference is None
+    if time_limit_s is not None:
+        warm_up(objective, enumerates=small)
     known = Attempt(instance, objective, watch)
     begin = time.monotonic()
     end = math.inf if time_limit_s is None else begin + time_limit_s
@@ -138,8 +149,7 @@ def attempt(
             _start(known, begin + (end - begin) / 4)
         if time_limit_s is not None:
             _bound(known, min(_BOUND_SHARE * time_limit_s, end - time.monotonic()))
-            small = len(instance.servers) <= _MOST_SERVERS and instance.service.blocks <= _MOST_BLOCKS
-            if small and not known.closed and reference is None:
+            if small and not known.closed:
                 _exact(known, min(_EXACT_SHARE * time_limit_s, end - time.monotonic()), seed)
         if not known.closed:
             searched = search_in_parallel(

@@ -129,6 +129,8 @@ def compose(
     elif name == AUTO:
         reference = None if previous is None else reference_of(instance, previous)
         answer = Answer(instance, AUTO, objective, seed, {"max_moved_blocks": max_moved_blocks})
+        if reason := infeasibility(instance):
+            raise InfeasibleError(f"no composition exists: {reason}", answer.solution(Status.INFEASIBLE))
         known = attempt(
             instance,
             objective,
@@ -190,7 +192,7 @@ def _auto(
     parameters: dict[str, Any] = {"closed_by": known.closed_by, "iterations": known.iterations or None}
     if reference is not None and composition is not None:
         parameters["moved_blocks"] = moved_blocks(composition.placement, reference)
-    if known.impossible is Status.INFEASIBLE or (composition is None and infeasibility(instance)):
+    if known.impossible is Status.INFEASIBLE:
         solution = answer.solution(Status.INFEASIBLE, composition, **parameters)
         raise InfeasibleError(_why_infeasible(instance, objective), solution)
     if composition is None:

@@ -56,7 +56,7 @@ class Plan(NamedTuple):
     first
         Of what servers host: warm and hot in turn, from the best so far, then from the second best, and so on.
     second
-        Warm ones, from the best of those.
+        Hot ones, from the best of those. The last one is warm.
     """
 
     disjoint: tuple[float, ...]
@@ -64,9 +64,10 @@ class Plan(NamedTuple):
     second: tuple[float, ...]
 
 
-_FEW_SERVERS = Plan((0.06, 0.06, 0.06), (0.06, 0.08) * 3, (0.1, 0.1))
+_FEWEST_SERVERS = Plan((0.03,), (0.02,) * 40, (0.03, 0.03))
+_FEW_SERVERS = Plan((0.05, 0.05, 0.05), (0.05, 0.07) * 3, (0.12, 0.12))
 _MANY_SERVERS = Plan((0.2, 0.15), (), ())
-_MANY = 60
+_FEWEST, _MANY = 10, 60
 _COMPARED = 4
 """States of which the exact value is computed in the end."""
 _BRANCHING = 20
@@ -212,7 +213,8 @@ class _Search:
 
     def _stages(self, starts: list[Start]) -> None:
         """Disjoint chains, several short annealings, longer ones from the best of them, and one more from the best."""
-        plan = _MANY_SERVERS if self.problem.comm.size > _MANY else _FEW_SERVERS
+        servers = self.problem.comm.size
+        plan = _FEWEST_SERVERS if servers <= _FEWEST else _FEW_SERVERS if servers <= _MANY else _MANY_SERVERS
         pool = list(starts)
         for share, (chain, c) in zip(plan.disjoint, self._strings(starts), strict=False):
             pool.append(self._disjoint(share, chain, c))
@@ -221,7 +223,7 @@ class _Search:
             self._anneal(share, HOT if i % 2 else WARM, pool[i // 2 % len(pool)]) for i, share in enumerate(plan.first)
         ]
         pool = sorted(ended or pool, key=lambda state: state.energy)
-        pool += [self._anneal(share, WARM, start) for share, start in zip(plan.second, pool, strict=False)]
+        pool += [self._anneal(share, HOT, start) for share, start in zip(plan.second, pool, strict=False)]
         self._anneal(1.0, WARM, min(pool, key=lambda state: state.energy))
 
     def _strings(self, starts: list[Start]) -> list[tuple[NDArray[np.int64], int]]:

@@ -29,7 +29,7 @@ def files(worked_example: Instance, tmp_path: Path) -> tuple[Path, Path]:
     """The worked example and its solution."""
     instance, solution = tmp_path / "x.json", tmp_path / "x.sol.json"
     chainopt.write_instance(worked_example, instance)
-    assert run("solve", instance, "-o", solution).exit_code == 0
+    assert run("solve", "--method", "paper", instance, "-o", solution).exit_code == 0
     return instance, solution
 
 
@@ -66,7 +66,7 @@ def test_solve_writes_what_check_accepts(files: tuple[Path, Path]) -> None:
 
 def test_solve_shows_a_table(files: tuple[Path, Path]) -> None:
     """Figures and chains on standard output, nothing else."""
-    result = run("solve", files[0])
+    result = run("solve", "--method", "paper", files[0])
     assert "worked-example: feasible" in result.stdout
     assert "s1 (1) > s2 (2)" in result.stdout
     assert result.stdout.isprintable() or all(line.isprintable() for line in result.stdout.splitlines())
@@ -74,36 +74,36 @@ def test_solve_shows_a_table(files: tuple[Path, Path]) -> None:
 
 def test_solve_json_is_the_solution_file(files: tuple[Path, Path]) -> None:
     """`--json` prints what `-o` writes, but for the time it took."""
-    printed = json.loads(run("solve", files[0], "--json").stdout)
+    printed = json.loads(run("solve", "--method", "paper", files[0], "--json").stdout)
     written = json.loads(files[1].read_text())
     assert printed.pop("runtime_s") >= 0
     assert written.pop("runtime_s") >= 0
     assert printed == written
-    to_stdout = json.loads(run("solve", files[0], "-o", "-").stdout)
+    to_stdout = json.loads(run("solve", "--method", "paper", files[0], "-o", "-").stdout)
     assert to_stdout["chains"] == written["chains"]
 
 
 def test_standard_input(files: tuple[Path, Path]) -> None:
     """A dash reads the instance from standard input."""
-    result = run("solve", "-", "--json", stdin=files[0].read_text())
+    result = run("solve", "--method", "paper", "-", "--json", stdin=files[0].read_text())
     assert json.loads(result.stdout)["status"] == "feasible"
 
 
 def test_several_instances(files: tuple[Path, Path], worked_example: Instance, tmp_path: Path) -> None:
     """A line each, a file each, an array of documents."""
     other = changed(worked_example.replace(name="other"), tmp_path / "y.json", cache_gb=0.2)
-    table = run("solve", files[0], other)
+    table = run("solve", "--method", "paper", files[0], other)
     assert table.exit_code == 0
     assert [line.split()[0] for line in table.stdout.splitlines()[2:]] == ["worked-example", "other"]
-    assert [d["instance"]["name"] for d in json.loads(run("solve", files[0], other, "--json").stdout)] == [
+    assert [d["instance"]["name"] for d in json.loads(run("solve", "--method", "paper", files[0], other, "--json").stdout)] == [
         "worked-example",
         "other",
     ]
     folder = tmp_path / "out"
     folder.mkdir()
-    assert run("solve", files[0], other, "-o", folder).exit_code == 0
+    assert run("solve", "--method", "paper", files[0], other, "-o", folder).exit_code == 0
     assert sorted(path.name for path in folder.iterdir()) == ["other.sol.json", "worked-example.sol.json"]
-    missing = run("solve", files[0], other, "-o", tmp_path / "nowhere")
+    missing = run("solve", "--method", "paper", files[0], other, "-o", tmp_path / "nowhere")
     assert (missing.exit_code, missing.stdout) == (2, "")
     assert "expected a directory that exists" in missing.stderr
 
@@ -114,7 +114,7 @@ def test_a_name_is_not_a_path(worked_example: Instance, tmp_path: Path) -> None:
     chainopt.write_instance(worked_example.replace(name="../../evil"), path)
     folder = tmp_path / "a" / "b"
     folder.mkdir(parents=True)
-    result = run("solve", path, "-o", folder)
+    result = run("solve", "--method", "paper", path, "-o", folder)
     assert result.exit_code == 2
     assert "cannot be that of a file" in result.stderr
     assert list(tmp_path.rglob("*evil*")) == []
@@ -123,7 +123,7 @@ def test_a_name_is_not_a_path(worked_example: Instance, tmp_path: Path) -> None:
 def test_infeasible(worked_example: Instance, tmp_path: Path) -> None:
     """Exit code 1, what is missing on standard error, and a solution file that says so."""
     path, target = changed(worked_example, tmp_path / "x.json", blocks=12), tmp_path / "x.sol.json"
-    result = run("solve", path, "-o", target)
+    result = run("solve", "--method", "paper", path, "-o", target)
     assert result.exit_code == 1
     assert "infeasible: no composition exists" in result.stderr
     assert "6 of the blocks" in result.stderr
@@ -135,7 +135,7 @@ def test_unstable(worked_example: Instance, tmp_path: Path) -> None:
     """Exit code 1 too, but another status, and the best there is."""
     path = tmp_path / "x.json"
     chainopt.write_instance(worked_example.replace(workload=worked_example.workload.replace(arrival_rate=9)), path)
-    result = run("solve", path, "--json")
+    result = run("solve", "--method", "paper", path, "--json")
     document = json.loads(result.stdout)
     assert (result.exit_code, document["status"]) == (1, "unstable")
     assert document["chains"]
@@ -221,7 +221,7 @@ def test_bad_file_leaves_no_output(tmp_path: Path) -> None:
     """Nothing is written where the input is bad."""
     bad = tmp_path / "bad.json"
     bad.write_text('{"format": "chainopt-instance/1",\n "name": 3}')
-    result = run("solve", bad, "-o", tmp_path / "out.json")
+    result = run("solve", "--method", "paper", bad, "-o", tmp_path / "out.json")
     assert result.exit_code == 2
     assert result.stderr.startswith(f"chainopt: error: {bad}:")
     assert len(result.stderr.splitlines()) == 1
@@ -270,7 +270,7 @@ def test_help_loads_nothing_heavy() -> None:
 def test_compilation_is_announced_once(files: tuple[Path, Path], tmp_path: Path) -> None:
     """The first run says on standard error that it compiles, the second says nothing; `-q` neither."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-    first, second = (process("solve", files[0], "--json", env=environment) for _ in range(2))
+    first, second = (process("solve", "--method", "paper", files[0], "--json", env=environment) for _ in range(2))
     assert first.returncode == second.returncode == 0
     assert "compiling" in first.stderr
     assert len(first.stderr.splitlines()) == 1
@@ -303,5 +303,5 @@ def test_interrupt(tmp_path: Path) -> None:
 def test_no_color(files: tuple[Path, Path]) -> None:
     """No escape sequences in what is piped, with or without NO_COLOR."""
     for extra in ({}, {"NO_COLOR": "1"}, {"FORCE_COLOR": "1", "NO_COLOR": "1"}):
-        done = process("solve", files[0], env={**os.environ, **extra})
+        done = process("solve", "--method", "paper", files[0], env={**os.environ, **extra})
         assert "\x1b" not in done.stdout + done.stderr

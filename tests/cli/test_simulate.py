@@ -95,7 +95,7 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
 def written(instance: Instance, path: Path) -> tuple[Path, Path]:
     solution = path.with_suffix(".sol.json")
     chainopt.write_instance(instance, path)
-    assert CliRunner().invoke(main, ["solve", str(path), "-o", str(solution)]).exit_code == 0
+    assert CliRunner().invoke(main, ["solve", "--method", "paper", str(path), "-o", str(solution)]).exit_code == 0
     return path, solution
 
 

@@ -18,12 +18,12 @@ from chainopt.exact.columns import cheapest_on_hull
 from chainopt.exact.envelope import GAP, Envelope
 from chainopt.exact.parts import Parts, parts_of
 from chainopt.exact.pricing import cheapest_chain
-from chainopt.facade import EXACT, methods
+from chainopt.facade import AUTO, EXACT, methods
 from chainopt.model import Instance, Objective, Server, Service, Workload
 from chainopt.queueing import jffc
 from tests.strategies import instances
 
-HEURISTICS = [method for method in methods() if method != EXACT]
+HEURISTICS = [method for method in methods() if method not in (AUTO, EXACT)]
 
 
 def all_chains(parts: Parts) -> list[list[int]]:
