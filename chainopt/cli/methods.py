@@ -20,7 +20,7 @@ def command(as_json: bool) -> int:
       chainopt solve --method random+gca x.json
     """
     from chainopt.allocation import ALLOCATIONS
-    from chainopt.facade import ALIASES, EXACT
+    from chainopt.facade import ALIASES, AUTO, EXACT
     from chainopt.placement import PLACEMENTS
     from chainopt.simulation import POLICIES
     from chainopt.simulation.routing import ROUTING
@@ -35,6 +35,8 @@ def command(as_json: bool) -> int:
         for kind, registry in (("policy", POLICIES), ("routing policy", ROUTING))
         for name, method in registry.items()
     ]
+    auto = "the default: greedy rules, a bound, exact where that closes, search until the time is up"
+    entries.append({"kind": "method", "name": AUTO, "summary": auto, "source": "docs/decisions/0006-search.md"})
     exact = "both at once, proven optimal, or the best found with a bound at the time limit"
     entries.append({"kind": "method", "name": EXACT, "summary": exact, "source": "docs/formulations"})
     entries += [

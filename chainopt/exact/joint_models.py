@@ -5,7 +5,9 @@ They are slower than :mod:`chainopt.exact.joint_sizes` and share no code with it
 
 from __future__ import annotations
 
+import itertools
 import math
+import time
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -30,8 +32,12 @@ if TYPE_CHECKING:
 
 MOST_CHAINS = 100_000
 """Chain columns are for instances with no more chains than these."""
+DEAD_ENDS = 3
+"""Partial chains that are looked at for each chain that there may be."""
 MOST_JOBS = 200
 """Job slots are for no more jobs than these."""
+MOST_VARIABLES = 30_000
+"""Job slots are for models with no more path variables than these: to build one takes seconds, whatever the limit."""
 _SAFE = 1e-9
 
 
@@ -60,7 +66,7 @@ def _fewest_job_servers(state: State, envelope: Envelope, most: int) -> None:
         if jobs > most:
             state.impossible = True
             return
-        if jobs > MOST_JOBS:
+        if not _manageable(state.instance, jobs):
             return
         times = times_of(envelope, state.instance, jobs, rate)
         if times is not None:
@@ -77,7 +83,7 @@ def _fewest_job_servers(state: State, envelope: Envelope, most: int) -> None:
 def _largest_rate(state: State, envelope: Envelope, most: int) -> None:
     """At most as many jobs as ever fit."""
     times = times_of(envelope, state.instance, most, None)
-    if times is None or most > MOST_JOBS:
+    if times is None or not _manageable(state.instance, most):
         return
     model = job_slots.largest_rate(slots_problem(state.instance), times)
     outcome, solver = _run(state, model.program)
@@ -88,6 +94,13 @@ def _largest_rate(state: State, envelope: Envelope, most: int) -> None:
         state.tighten((outcome.bound + len(model.jobs)) / model.unit * 10**state.instance.time.places)
     if outcome.status is Status.OPTIMAL and not state.refused and (state.value is not None or outcome.value == 0):
         state.finish()
+
+
+def _manageable(instance: Instance, jobs: int) -> bool:
+    """Whether the model of so many jobs is small enough: a variable for each job, server and range it may process."""
+    blocks = instance.service.blocks
+    ranges = sum(m * (2 * blocks - m + 1) // 2 for m in instance.memory.sizes(0).tolist())
+    return jobs <= MOST_JOBS and jobs * ranges <= MOST_VARIABLES
 
 
 def slots_problem(instance: Instance) -> job_slots.Problem:
@@ -169,7 +182,7 @@ def offer_chains(
 def by_chain_columns(state: State, envelope: Envelope) -> None:
     """Chain columns over all chains, with the backend of the options."""
     instance = state.instance
-    chains = all_chains(instance, MOST_CHAINS)
+    chains = all_chains(instance, MOST_CHAINS, state.deadline)
     if chains is None:
         return
     if not chains:
@@ -219,8 +232,13 @@ def range_slots(instance: Instance) -> tuple[dict[tuple[int, int, int], int], li
     return slots, list(problem.pins)
 
 
-def all_chains(instance: Instance, most: int) -> list[chain_columns.Chain] | None:
-    """Every chain of every placement, with positions; None where there are more than `most`."""
+def all_chains(instance: Instance, most: int, deadline: float = math.inf) -> list[chain_columns.Chain] | None:
+    """Every chain of every placement, with positions.
+
+    Returns
+    -------
+    None where there are more than `most`, or too many dead ends, or they are not all found by the deadline.
+    """
     problem = slots_problem(instance)
     leaving: dict[int, list[tuple[int, int, int]]] = {}
     for arc in problem.arcs():
@@ -228,6 +246,8 @@ def all_chains(instance: Instance, most: int) -> list[chain_columns.Chain] | Non
 
     def extend(arcs: tuple[tuple[int, int, int], ...], ticks: int) -> Iterator[chain_columns.Chain]:
         at = arcs[-1][2] if arcs else 0
+        if next(visits) > DEAD_ENDS * most or time.monotonic() > deadline:
+            raise OverflowError
         if at == problem.blocks:
             yield chain_columns.Chain(float(instance.time.seconds(np.array([ticks]))[0]), arcs)
             return
@@ -235,9 +255,9 @@ def all_chains(instance: Instance, most: int) -> list[chain_columns.Chain] | Non
             if all(arc[0] != j for j, _, _ in arcs):
                 yield from extend((*arcs, arc), ticks + problem.time(arc[0], arc[2] - arc[1]))
 
-    chains = []
-    for chain in extend((), 0):
-        chains.append(chain)
-        if len(chains) > most:
-            return None
-    return chains
+    visits = itertools.count()
+    try:
+        chains = list(itertools.islice(extend((), 0), most + 1))
+    except OverflowError:
+        return None
+    return chains if len(chains) <= most else None

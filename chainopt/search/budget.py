@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SLICE_S = 0.03
 """Time that a slice is to take."""
+_FIRST_SLICE = 8
+"""Iterations of the first slice of a stage, whose iterations may take long."""
 
 
 class Budget:
@@ -42,7 +44,7 @@ class Budget:
         self._limit_s = math.inf if time_limit_s is None else time_limit_s
         self._iterations = iterations
         self._shares = 0.0
-        self._slice = 64
+        self._slice = _FIRST_SLICE
         self._first = True
 
     @property
@@ -54,6 +56,11 @@ class Budget:
     def deadline(self) -> float:
         """When the time is up, as `time.monotonic` counts."""
         return self.begin + self._limit_s
+
+    @property
+    def deadline_for_starts(self) -> float:
+        """When to end looking for starts: a tenth of the time, or all of it if iterations are to decide."""
+        return self.begin + self._limit_s / (10 if self._iterations is None else 1)
 
     @property
     def exhausted(self) -> bool:
@@ -72,6 +79,7 @@ class Budget:
             Called after each slice.
         """
         self._shares = min(self._shares + share, 1.0)
+        self._slice = _FIRST_SLICE
         if self._iterations is not None:
             last = min(round(self._shares * self._iterations), self._iterations) - self.done
             done = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +15,7 @@ from chainopt.model.composition import Composition
 from chainopt.model.placement import Placement
 from chainopt.model.solution import Objective
 from chainopt.placement.greedy import pinned_ranges
+from chainopt.quantity import RELATIVE_TOLERANCE
 from chainopt.queueing.exact import NODES
 from chainopt.search.annealing import Standing, anneal, anneal_disjoint, look
 from chainopt.search.branching import MOST_SERVERS, better_allocation
@@ -163,9 +163,8 @@ def search(
     if time_limit_s is None and iterations is None:
         iterations = ITERATIONS
     problem = problem_of(instance, Objective(objective), reference, max_moved_blocks)
-    return _Search(instance, Objective(objective), problem, Budget(time_limit_s, iterations), seed, on_progress).run(
-        start, reference, math.inf if time_limit_s is None else time.monotonic() + time_limit_s / 10
-    )
+    budget = Budget(time_limit_s, iterations)
+    return _Search(instance, Objective(objective), problem, budget, seed, on_progress).run(start, reference)
 
 
 @dataclass(eq=False)
@@ -190,7 +189,7 @@ class _Search:
         self.best = math.inf
         self.rng = np.random.default_rng(self.seed)
 
-    def run(self, given: Composition | Placement | None, reference: Placement | None, deadline: float) -> Found:
+    def run(self, given: Composition | Placement | None, reference: Placement | None) -> Found:
         """Everything."""
         placement = given.placement if isinstance(given, Composition) else given
         if placement is None and reference is not None:
@@ -199,7 +198,9 @@ class _Search:
         if placement is not None and placement.start.size != servers:
             raise ValueError(f"a start of {placement.start.size} servers, the instance has {servers}")
         try:
-            starts = starts_of(self.instance, self.problem, self.rounds, placement, self.seed, deadline)
+            starts = starts_of(
+                self.instance, self.problem, self.rounds, placement, self.seed, self.budget.deadline_for_starts
+            )
             self.ends.extend(starts)
             self.given = 0 if placement is None else 1
             for start in starts[:1]:
@@ -291,11 +292,13 @@ class _Search:
                 self.problem, state, energies, best_chain, best_jobs, self.rng, begin, end, each, hot, cold
             )
 
-        self.budget.spend(share, run, lambda: None)
-        ranges = self._placed(best_chain, best_jobs)
-        value, _ = look(self.problem, ranges, self.rounds, math.inf, 0.0)
+        try:
+            self.budget.spend(share, run, lambda: None)
+        finally:  # Ctrl-C too
+            ranges = self._placed(best_chain, best_jobs)
+            value, _ = look(self.problem, ranges, self.rounds, math.inf, 0.0)
+            self.ends.append(Start(value, ranges, jobs))
         self._note(value)
-        self.ends.append(Start(value, ranges, jobs))
         return self.ends[-1]
 
     def _placed(self, chain: NDArray[np.int64], jobs: NDArray[np.int64]) -> Ranges:
@@ -371,7 +374,9 @@ class _Search:
             return fewest_job_servers(whole, self.instance.design_rate) or whole
         if self.objective is Objective.RATE or objective_value(self.problem, self._energy(chains), 0) is None:
             return whole
-        _, jobs = best_truncation(rounds.rates[:chains], capacities, self.problem.rate, NODES)
+        least, jobs = best_truncation(rounds.rates[:chains], capacities, self.problem.rate, NODES)
+        if value_of(self.instance, whole, self.objective) <= least * (1 + RELATIVE_TOLERANCE):
+            return whole  # chains that do no harm stay: they help when traffic is not Poisson
         before = np.cumsum(capacities) - capacities
         kept = np.flatnonzero(before < jobs)
         return whole.select(kept, np.minimum(capacities, jobs - before)[kept])

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from chainopt.search.problem import Problem
     from chainopt.search.rounds import Rounds
 
-_RANDOM_PLACEMENTS = 4
+_RANDOM_PLACEMENTS, _RANDOM_UP_TO = 4, 60
+"""Random placements of each size for up to so many servers; with more, none comes near GBP-CR."""
 
 
 class Start(NamedTuple):
@@ -76,8 +77,9 @@ def starts_of(
 def _placements(instance: Instance, given: Placement | None, seed: int) -> Iterator[tuple[Placement, int | None]]:
     if given is not None:
         yield given, None
+    random = _RANDOM_PLACEMENTS if len(instance.servers) <= _RANDOM_UP_TO else 0
     for name, method in PLACEMENTS.items():
-        for i in range(_RANDOM_PLACEMENTS if name == "random" else 1):
+        for i in range(random if name == "random" else 1):
             for candidate in method.rule(instance, PlacementOptions(seed=seed + i)):
                 yield candidate.placement, candidate.cache_reservation
     yield Placement(*pinned_ranges(instance)), None
