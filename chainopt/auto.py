@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chainopt.allocation import ALLOCATIONS
+from chainopt.allocation import ALLOCATIONS, gca
 from chainopt.answer import SAME
 from chainopt.errors import InfeasibleError, UnstableError
 from chainopt.exact import bound as prove
 from chainopt.exact.enumeration import value_of
 from chainopt.exact.joint import solve_joint
+from chainopt.jit import interrupted
 from chainopt.model.solution import Objective, Status, relative_gap
 from chainopt.placement import PLACEMENTS
 from chainopt.protocols import PlacementOptions
@@ -54,6 +55,8 @@ class Attempt:
         What proved that the best is the optimum, None where nothing did.
     iterations
         Of the search.
+    lost_workers
+        Processes that did not answer.
     """
 
     instance: Instance
@@ -65,6 +68,7 @@ class Attempt:
     impossible: Status | None = None
     closed_by: str | None = None
     iterations: int = 0
+    lost_workers: int = 0
 
     def offer(self, composition: Composition | None) -> None:
         """Keep a composition if it is better: one that does what is asked, else one with a larger total rate.
@@ -138,18 +142,19 @@ def attempt(
     """
     if time_limit_s is None and iterations is None:
         time_limit_s = TIME_LIMIT_S
-    small = len(instance.servers) <= _MOST_SERVERS and instance.service.blocks <= _MOST_BLOCKS and reference is None
     if time_limit_s is not None:
-        warm_up(objective, enumerates=small)
+        prepare(instance, objective, reference)
     known = Attempt(instance, objective, watch)
     begin = time.monotonic()
     end = math.inf if time_limit_s is None else begin + time_limit_s
     try:
         if reference is None:
             _start(known, begin + (end - begin) / 4)
+        else:
+            known.offer(gca(instance, that_fits(instance, reference)))
         if time_limit_s is not None:
             _bound(known, min(_BOUND_SHARE * time_limit_s, end - time.monotonic()))
-            if small and not known.closed:
+            if _enumerates(instance, reference) and not known.closed:
                 _exact(known, min(_EXACT_SHARE * time_limit_s, end - time.monotonic()), seed)
         if not known.closed:
             searched = search_in_parallel(
@@ -165,12 +170,25 @@ def attempt(
                 on_progress=lambda moment: known.tell(moment.value),
             )
             known.iterations = sum(found.iterations for found in searched)
+            known.lost_workers = workers - len(searched)
             for found in searched:
                 known.offer(found.composition)
-    except KeyboardInterrupt:
-        if known.best is None:
+    except (KeyboardInterrupt, SystemError) as error:
+        if not interrupted(error):
             raise
+        if known.best is None:
+            raise KeyboardInterrupt from None
     return known
+
+
+def prepare(instance: Instance, objective: Objective, reference: Placement | None) -> None:
+    """Load kernels, or compile them, before a clock starts."""
+    warm_up(objective, enumerates=_enumerates(instance, reference))
+
+
+def _enumerates(instance: Instance, reference: Placement | None) -> bool:
+    """Whether the exact method is worth a try."""
+    return reference is None and len(instance.servers) <= _MOST_SERVERS and instance.service.blocks <= _MOST_BLOCKS
 
 
 def _start(known: Attempt, deadline: float) -> None:

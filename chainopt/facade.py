@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainopt.allocation import ALLOCATIONS
 from chainopt.answer import Answer
-from chainopt.auto import attempt
+from chainopt.auto import attempt, prepare
 from chainopt.diagnosis import infeasibility, shortfall
 from chainopt.errors import ChainoptError, InfeasibleError, UnstableError
 from chainopt.model.solution import Objective, Solution, Status
@@ -128,7 +128,10 @@ def compose(
         solution = _exact(instance, objective, time_limit_s, seed, exact)
     elif name == AUTO:
         reference = None if previous is None else reference_of(instance, previous)
-        answer = Answer(instance, AUTO, objective, seed, {"max_moved_blocks": max_moved_blocks})
+        if iterations is None or time_limit_s is not None:
+            prepare(instance, objective, reference)
+        asked = {"max_moved_blocks": max_moved_blocks, "workers": workers if workers > 1 else None}
+        answer = Answer(instance, AUTO, objective, seed, asked)
         if reason := infeasibility(instance):
             raise InfeasibleError(f"no composition exists: {reason}", answer.solution(Status.INFEASIBLE))
         known = attempt(
@@ -195,15 +198,16 @@ def _auto(
     if known.impossible is Status.INFEASIBLE:
         solution = answer.solution(Status.INFEASIBLE, composition, **parameters)
         raise InfeasibleError(_why_infeasible(instance, objective), solution)
-    if composition is None:
-        reason = "no composition was found, although one may exist"
-        raise InfeasibleError(reason, answer.solution(Status.UNKNOWN))
+    parameters["lost_workers"] = known.lost_workers or None
     if known.impossible is Status.UNSTABLE and objective is not Objective.RATE:
         rate = instance.workload.arrival_rate
         raise UnstableError(
             f"no stable composition exists for an arrival rate of {rate} jobs/s",
             answer.solution(Status.UNSTABLE, composition, **parameters),
         )
+    if composition is None:
+        reason = "no composition was found, although one may exist"
+        raise InfeasibleError(reason, answer.solution(Status.UNKNOWN))
     _check_stable(instance, objective, composition, answer, parameters)
     status = Status.FEASIBLE if known.key[0] == 0 else Status.UNKNOWN
     if known.closed_by is not None:

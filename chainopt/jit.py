@@ -52,6 +52,11 @@ def kernel(function: F) -> F:
     return compiled
 
 
+def interrupted(error: BaseException) -> bool:
+    """Whether this is Ctrl-C: where it comes while a kernel returns, it is the cause of a `SystemError`."""
+    return isinstance(error, KeyboardInterrupt) or isinstance(error.__cause__ or error.__context__, KeyboardInterrupt)
+
+
 class _Announcer(event.Listener):  # type: ignore[misc]
     def __init__(self, announce: Callable[[], None]) -> None:
         self.announce: Callable[[], None] | None = announce

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainopt.allocation import gca
 from chainopt.model.placement import Placement
+from chainopt.queueing import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,9 +33,24 @@ def remaining(composition: Composition, failed: Collection[int]) -> Composition:
     return replace(left, placement=_without(composition.placement, failed))
 
 
-def reallocated(instance: Instance, composition: Composition, failed: Collection[int]) -> Composition:
-    """Chains through the servers that are left, by GCA, with every block where it is: nothing is loaded."""
-    return gca(instance, _without(composition.placement, failed))
+def reallocated(
+    instance: Instance, composition: Composition, failed: Collection[int], arrival_rate: float
+) -> Composition:
+    """Chains through the servers that are left, with every block where it is: nothing is loaded.
+
+    GCA's, or the chains that are left where these are better: a searched allocation can be better than GCA's.
+
+    Parameters
+    ----------
+    arrival_rate
+        λ, jobs per second.
+    """
+
+    def rank(candidate: Composition) -> tuple[bool, float]:
+        mean = evaluate(candidate, arrival_rate).mean_response_time_s
+        return mean is None, -candidate.total_service_rate if mean is None else mean
+
+    return min(gca(instance, _without(composition.placement, failed)), remaining(composition, failed), key=rank)
 
 
 def _without(placement: Placement, failed: Collection[int]) -> Placement:

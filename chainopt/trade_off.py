@@ -45,6 +45,7 @@ def trade_off(
     *,
     time_limit_s: float | None = None,
     iterations: int | None = None,
+    workers: int = 1,
     seed: int = 0,
 ) -> list[Point]:
     """Compositions from the one that moves nothing to the best, each better than all that move less.
@@ -53,7 +54,7 @@ def trade_off(
     ----------
     previous
         What is in place, by the ids of servers.
-    time_limit_s, iterations
+    time_limit_s, iterations, workers
         For each point.
 
     Raises
@@ -63,7 +64,14 @@ def trade_off(
     """
     objective = Objective(objective)
     best = compose(
-        instance, AUTO, objective, time_limit_s=time_limit_s, iterations=iterations, seed=seed, previous=previous
+        instance,
+        AUTO,
+        objective,
+        time_limit_s=time_limit_s,
+        iterations=iterations,
+        workers=workers,
+        seed=seed,
+        previous=previous,
     )
     reference = reference_of(instance, previous)
     most = moved_blocks(best.composition.placement, reference)
@@ -76,6 +84,7 @@ def trade_off(
                 objective,
                 time_limit_s=time_limit_s,
                 iterations=iterations,
+                workers=workers,
                 seed=seed,
                 previous=previous,
                 max_moved_blocks=limit,

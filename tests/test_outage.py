@@ -29,7 +29,7 @@ def test_worked_example(worked_example: Instance) -> None:
     left = remaining(composition, {3})
     assert [(chain.servers, chain.capacity) for chain in left.chains] == [((0, 1), 5)]
     assert left.placement.sizes.tolist() == [1, 2, 1, 0, 1]
-    anew = reallocated(worked_example, composition, {3})
+    anew = reallocated(worked_example, composition, {3}, 0.7)
     assert [(chain.servers, chain.capacity) for chain in anew.chains] == [((0, 1), 5)]
 
 
@@ -47,7 +47,7 @@ def test_allocating_anew_is_never_worse_than_nothing(instance: Instance) -> None
     before = {(chain.servers, chain.capacity) for chain in composition.chains}
     expected = {chain for chain in before if not failed & set(chain[0])}
     assert {(chain.servers, chain.capacity) for chain in left.chains} == expected
-    assert not failed & set(reallocated(instance, composition, failed).hops.tolist())
+    assert not failed & set(reallocated(instance, composition, failed, 0.5).hops.tolist())
 
 
 @pytest.fixture

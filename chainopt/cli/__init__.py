@@ -57,6 +57,13 @@ class Group(click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo("chainopt: interrupted", err=True)
             code = 130
+        except SystemError as error:
+            from chainopt.jit import interrupted
+
+            if not interrupted(error):
+                raise
+            click.echo("chainopt: interrupted", err=True)
+            code = 130
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1  # as click does where it sees it first

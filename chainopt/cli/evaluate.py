@@ -129,7 +129,7 @@ def _outage(
     cases = {
         "whole": whole,
         "remaining": remaining(whole, failed),
-        "reallocated": reallocated(instance, whole, failed),
+        "reallocated": reallocated(instance, whole, failed, rate),
     }
     evaluations = {name: evaluate(composition, rate) for name, composition in cases.items()}
     names = [instance.servers[j].id for j in failed]

@@ -39,7 +39,7 @@ def outcomes_document(
     policies = []
     for outcome in outcomes:
         used = thresholds.tolist() if thresholds is not None and outcome.policy == "thresholds" else None
-        reasons = doubts(outcome.summary, work.traffic, total)
+        reasons = [*doubts(outcome.summary, work.traffic, total), *outcome.reservations]
         policies.append(_policy(operation, outcome, runs[outcome.policy], {"thresholds": used, "doubts": reasons}))
     return {
         "instance": operation.instance.name,

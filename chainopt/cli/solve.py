@@ -87,9 +87,9 @@ if TYPE_CHECKING:
 @click.option(
     "--price-per-moved-gb",
     "price",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, 1e12),
     metavar="P",
-    help="With --from: show what moving more brings, and choose by the objective and P for each GB.",
+    help="With --from: try several limits, --time-limit each; choose by the objective and P for each GB moved.",
 )
 @click.option("--bound", is_flag=True, help="Prove a bound too, as auto does; --time-limit counts for it anew.")
 @click.option("--engine", metavar="E", help="Of --method exact: sizes, enumeration, job-slots or chain-columns.")
@@ -153,6 +153,8 @@ def _check_together(options: dict[str, Any], instances: int) -> None:
             "--method exact tries all there is: it takes no --cache-reservation, --stop or --criterion"
         )
     searches = options["method"] == "auto" and not paper
+    if options["price"] is not None and (options["price"] != options["price"] or options["policy"] != "jffc"):
+        raise click.UsageError("--price-per-moved-gb takes a number, and no --policy")
     given = {"--iterations": options["iterations"] is not None, "--workers": options["workers"] > 1}
     for name, used in {**given, "--from": options["previous"] is not None}.items():
         if used and not searches:
@@ -261,6 +263,7 @@ def _priced(instance: Instance, options: dict[str, Any]) -> Solution:
         objective,
         time_limit_s=options["time_limit"],
         iterations=options["iterations"],
+        workers=options["workers"],
         seed=options["seed"],
     )
     best = cheapest(points, objective, options["price"])

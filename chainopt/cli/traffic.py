@@ -167,6 +167,7 @@ def _mean_tokens(whole: Trace, options: dict[str, Any]) -> tuple[int, int]:
 
 
 def _recorded(instance: Instance, trace: Trace, mean_tokens: tuple[int, int], options: dict[str, Any]) -> Workload:
+    from chainopt.catalog.times import PAPER_OVERHEAD_S
     from chainopt.simulation.arrivals import Recorded
     from chainopt.simulation.experiment import Traffic
     from chainopt.simulation.pace import pace_by_size
@@ -180,6 +181,13 @@ def _recorded(instance: Instance, trace: Trace, mean_tokens: tuple[int, int], op
         return Workload(traffic, pace_by_size(instance), None, description, trace)
     tokens_in, tokens_out = mean_tokens
     traffic = Traffic(arrivals, TokenSizes(trace.tokens_in, trace.tokens_out), trace.requests, seed)
-    pace = token_pace(instance, tokens_in, tokens_out, prefill_share=options["prefill_share"])
+    least = min(float(server.comp_s_per_block) for server in instance.servers)
+    pace = token_pace(
+        instance,
+        tokens_in,
+        tokens_out,
+        prefill_share=options["prefill_share"],
+        overhead_s=min(PAPER_OVERHEAD_S, least),
+    )
     description = f"requests of {trace.source}; the instance's times are of {tokens_in} tokens in and {tokens_out} out"
     return Workload(traffic, pace, (1.0, float(tokens_in), float(tokens_out - 1)), description, trace)

@@ -16,7 +16,15 @@ from chainopt.errors import UnstableError
 from chainopt.queueing import jffc
 from chainopt.simulation.arrivals import Poisson, Recorded
 from chainopt.simulation.experiment import observe
-from chainopt.simulation.intervals import CONFIDENCE, LEAST_BATCHES, Estimate, controlled, correlated, of_batches
+from chainopt.simulation.intervals import (
+    CONFIDENCE,
+    LEAST_BATCHES,
+    Estimate,
+    controlled,
+    correlated,
+    growing,
+    of_batches,
+)
 from chainopt.simulation.sizes import Exponential
 
 if TYPE_CHECKING:
@@ -50,12 +58,15 @@ class Outcome:
         Mean response time, s; with JFFC's as control variate where that is known exactly.
     difference
         The same minus JFFC's on the same jobs, s; None without JFFC.
+    reservations
+        What is to be said of these estimates, besides `doubts`.
     """
 
     policy: str
     summary: Summary
     mean: Estimate
     difference: Estimate | None
+    reservations: tuple[str, ...] = ()
 
 
 def compare(
@@ -91,14 +102,17 @@ def compare(
     for policy, summary in summaries.items():
         means = summary.response.batches
         mean, difference = summary.response.interval(confidence), None
+        reservations: tuple[str, ...] = ()
         if control is not None and policy != "jffc":
             difference = of_batches(means - control, confidence)
-            if exact_s is not None and not np.any(means != control):
-                mean = Estimate(exact_s, 0.0)
-            elif exact_s is not None and means.size >= LEAST_BATCHES:
+            differ = int(np.count_nonzero(means != control))
+            if 2 * differ < means.size:
+                difference = Estimate(difference.mean, np.nan)
+                reservations = (f"the same as jffc in all but {differ} of {means.size} batches: too alike to say",)
+            elif exact_s is not None and means.size >= LEAST_BATCHES and not growing(means):
                 mean = controlled(means, control, exact_s, confidence)
                 difference = Estimate(mean.mean - exact_s, mean.half_width)
-        outcomes.append(Outcome(policy, summary, mean, difference))
+        outcomes.append(Outcome(policy, summary, mean, difference, reservations))
     return outcomes
 
 
@@ -132,6 +146,8 @@ def doubts(summary: Summary, traffic: Traffic, total_rate: float) -> list[str]:
     if lasts < needed:
         more = f"simulate {needed / lasts:.2g} times the jobs" if lasts > 0 else "simulate more jobs"
         reasons.append(f"batches last {lasts:.3g} s, at this load they should last {needed:.3g} s: {more}")
-    if correlated(summary.response.batches):
+    if growing(summary.response.batches):
+        reasons.append("response times grow during the run: the policy may not keep up with the traffic")
+    elif correlated(summary.response.batches):
         reasons.append("means of batches depend on each other: simulate more jobs")
     return reasons

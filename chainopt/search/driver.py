@@ -11,6 +11,7 @@ import numpy as np
 from chainopt.allocation.job_servers import fewest_job_servers
 from chainopt.errors import UnstableError
 from chainopt.exact.enumeration import value_of
+from chainopt.jit import interrupted
 from chainopt.model.composition import Composition
 from chainopt.model.placement import Placement
 from chainopt.model.solution import Objective
@@ -111,6 +112,8 @@ class Found:
         States that were annealed.
     history
         Every improvement, the last one the best.
+    interrupted
+        Whether Ctrl-C ended it.
     """
 
     composition: Composition | None
@@ -119,6 +122,7 @@ class Found:
     evaluations: int
     starts: int
     history: tuple[Moment, ...]
+    interrupted: bool = False
 
 
 def search(
@@ -182,6 +186,7 @@ class _Search:
     better: list[Composition] = field(default_factory=list)
     branched: set[bytes] = field(default_factory=set)
     annealed: int = 0
+    interrupted: bool = False
     given: int = 0
 
     def __post_init__(self) -> None:
@@ -207,10 +212,13 @@ class _Search:
                 self._note(start.energy)
             if starts:
                 self._stages(starts)
-        except KeyboardInterrupt:
-            pass
+        except (KeyboardInterrupt, SystemError) as error:
+            if not interrupted(error):
+                raise
+            self.interrupted = True
         best, value = self._decide(given if isinstance(given, Composition) else None)
-        return Found(best, value, self.budget.done, self.budget.looks, self.annealed, tuple(self.history))
+        history = tuple(self.history)
+        return Found(best, value, self.budget.done, self.budget.looks, self.annealed, history, self.interrupted)
 
     def _stages(self, starts: list[Start]) -> None:
         """Disjoint chains, several short annealings, longer ones from the best of them, and one more from the best."""

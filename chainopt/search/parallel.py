@@ -47,7 +47,9 @@ def search_in_parallel(
     executor = get_reusable_executor(max_workers=workers - 1, timeout=10)
     others = [executor.submit(_until, instance, objective, until, seed + i, limits) for i in range(1, workers)]
     own = search(instance, objective, time_limit_s=time_limit_s, seed=seed, on_progress=on_progress, **limits)
-    done = wait(others, timeout=None if until is None else _GRACE_S).done
+    done = wait(others, timeout=1.0 if own.interrupted else None if until is None else _GRACE_S).done
+    if len(done) < len(others):
+        executor.shutdown(wait=False, kill_workers=True)
     return [own, *(other.result() for other in others if other in done and other.exception() is None)]
 
 

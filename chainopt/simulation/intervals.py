@@ -1,4 +1,4 @@
-"""Confidence intervals from means of batches (QUEUEING, C.3).
+"""Confidence intervals from means of batches (docs/theory/simulation.md).
 
 A run is cut into batches of equally many jobs; if these are long, their means are nearly independent and normal.
 
@@ -80,6 +80,14 @@ def controlled(
     variance = float(np.dot(residual, residual)) / (count - 2)
     error = np.sqrt(variance * (1 / count + distance**2 / spread))
     return Estimate(float(np.mean(means)) + slope * distance, float(t.ppf((1 + confidence) / 2, count - 2) * error))
+
+
+def growing(means: NDArray[np.float64]) -> bool:
+    """Whether the last quarter of the batches is half as much again as the first, and neighbours are alike."""
+    quarter = means.size // 4
+    if quarter < 1 or not correlated(means):
+        return False
+    return bool(np.mean(means[-quarter:]) > 1.5 * np.mean(means[:quarter]))
 
 
 def correlated(means: NDArray[np.float64]) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chainopt.chains import checked_thresholds
 from chainopt.model.solution import Objective, Status, relative_gap
 from chainopt.quantity import at_least
 from chainopt.verification import response
@@ -66,6 +67,17 @@ def check_claims(instance: Instance, solution: Solution, composition: Recomputed
         Objective.RATE: float(total),
     }[solution.objective]
     yield from _bound(solution, value, tolerance)
+    yield from _thresholds(solution, rates, counts)
+
+
+def _thresholds(solution: Solution, rates: NDArray[np.float64], counts: NDArray[np.int64]) -> Iterator[Violation]:
+    """Dispatch thresholds, if the parameters have any, are ones under which no job waits for ever."""
+    claimed = solution.parameters.get("thresholds")
+    if claimed is not None:
+        try:
+            checked_thresholds(claimed, rates, counts)
+        except (TypeError, ValueError) as error:
+            yield Violation("parameters.thresholds", str(error))
 
 
 def _figures(

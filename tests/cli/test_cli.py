@@ -95,7 +95,9 @@ def test_several_instances(files: tuple[Path, Path], worked_example: Instance, t
     table = run("solve", "--method", "paper", files[0], other)
     assert table.exit_code == 0
     assert [line.split()[0] for line in table.stdout.splitlines()[2:]] == ["worked-example", "other"]
-    assert [d["instance"]["name"] for d in json.loads(run("solve", "--method", "paper", files[0], other, "--json").stdout)] == [
+    assert [
+        d["instance"]["name"] for d in json.loads(run("solve", "--method", "paper", files[0], other, "--json").stdout)
+    ] == [
         "worked-example",
         "other",
     ]

@@ -194,7 +194,8 @@ class TestOutput:
             row = rows[policy["policy"]]
             assert row[1:3] == [f"{policy['mean_response_time_s']:.4g}", f"{policy['half_width_s']:.2g}"]
             difference, width = policy["difference_to_jffc_s"], policy["difference_half_width_s"]
-            assert row[3:5] == (["-", "-"] if difference is None else [f"{difference:.3g}", f"{width:.2g}"])
+            shown = "-" if width is None else f"{width:.2g}"
+            assert row[3:5] == (["-", "-"] if difference is None else [f"{difference:.3g}", shown])
             assert (difference is None) == (policy["policy"] == "jffc")
             assert row[-3:] == [f"{policy['response']['quantiles_s'][q]:.4g}" for q in ("0.5", "0.95", "0.99")]
         assert f"exact mean of JFFC: {found['exact_mean_response_time_s']:.4g} s" in table

@@ -109,3 +109,30 @@ def test_bad_arguments(worked_example: Instance) -> None:
         chainopt.compose(worked_example, "exact", previous=solution)
     with pytest.raises(ValueError, match="previous solution"):
         chainopt.compose(worked_example, max_moved_blocks=3)
+
+
+def test_interrupt_in_a_kernel(worked_example: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Ctrl-C comes while a kernel returns numba raises a `SystemError`; it is an interrupt all the same."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise SystemError("returned a result with an exception set") from error
+
+    monkeypatch.setattr(auto, "_bound", interrupt)
+    assert chainopt.compose(worked_example).status is Status.FEASIBLE
+    monkeypatch.setattr(auto, "_bound", lambda *_: (_ for _ in ()).throw(SystemError("something else")))
+    with pytest.raises(SystemError):
+        chainopt.compose(worked_example)
+
+
+def test_unstable_from_what_is_in_place(worked_example: Instance) -> None:
+    """Too much traffic is unstable, not unknown, also when starting from a solution; the composition is kept."""
+    old = chainopt.compose(worked_example, "paper")
+    busy = worked_example.replace(workload=worked_example.workload.replace(arrival_rate=50))
+    with pytest.raises(chainopt.UnstableError) as caught:
+        chainopt.compose(busy, previous=old)
+    assert caught.value.solution is not None
+    assert caught.value.solution.status is Status.UNSTABLE
+    assert caught.value.solution.chains

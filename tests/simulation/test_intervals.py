@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from chainopt.simulation.intervals import Estimate, controlled, correlated, of_batches
+from chainopt.simulation.intervals import Estimate, controlled, correlated, growing, of_batches
 
 
 def test_batches_by_hand() -> None:
@@ -147,3 +147,13 @@ def test_no_correlation() -> None:
     assert not correlated(np.full(50, 2.0))
     assert not correlated(np.tile([1.0, -1.0], 25))
     assert correlated(np.arange(20.0))
+
+
+def test_growing() -> None:
+    """A mean that trebles during the run grows; one that wavers or is merely noisy does not."""
+    rng = np.random.default_rng(5)
+
+    assert growing(np.linspace(1, 3, 20))
+    assert not growing(10 + np.sin(np.arange(20) / 3))
+    assert not growing(rng.normal(10, 1, 20))
+    assert not growing(np.array([1.0, 2, 3]))

@@ -255,3 +255,15 @@ def test_infeasible_for_a_pin_that_does_not_fit(worked_example: Instance) -> Non
         chainopt.compose(pinned)
     assert caught.value.solution is not None
     assert chainopt.verify(pinned, caught.value.solution) == []
+
+
+@pytest.mark.parametrize("thresholds", [[0, 1, 1], [1, 2.5, 1], "x", [1, 1], [2, 1, 1], [None, 1, 1]])
+def test_thresholds_that_are_none(worked_example: Instance, thresholds: object) -> None:
+    """Thresholds in the parameters are whole numbers from 1, one for each chain, 1 for the fastest."""
+    solution = chainopt.compose(worked_example, "paper")
+    assert len(solution.chains) == 3
+    good = solution.replace(parameters={"thresholds": [1, 2, 3]})
+    assert chainopt.verify(worked_example, good) == []
+    bad = solution.replace(parameters={"thresholds": thresholds})
+    (violation,) = chainopt.verify(worked_example, bad)
+    assert "thresholds" in str(violation)
