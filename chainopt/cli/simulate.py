@@ -101,6 +101,9 @@ def command(
         raise click.UsageError("--records takes the jobs of one --policy")
     if records == "-" and (as_json or output == "-"):
         raise click.UsageError("only one of --records and the JSON document can go to standard output")
+    targets = [target for target in (records, plot, output) if target not in (None, "-")]
+    if len(set(targets)) < len(targets):
+        raise click.UsageError("--records, --plot and --output name the same file")
     if plot is not None:
         _check_plot(plot)
     problem = read_instance(instance)

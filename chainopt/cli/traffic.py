@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from chainopt.cli.common import PositiveNumber
+from chainopt.cli.common import PositiveNumber, note
 from chainopt.errors import FormatError
 
 if TYPE_CHECKING:
@@ -153,6 +153,8 @@ def _part(trace: Trace, options: dict[str, Any]) -> Trace:
     if options["first"] is not None:
         trace = trace.first(options["first"])
     if options["jobs"] is not None:
+        if options["jobs"] > trace.requests:
+            note(f"the trace has {trace.requests} requests, fewer than --jobs asks for")
         trace = trace.first(min(options["jobs"], trace.requests))
     return trace if options["arrival_rate"] is None else trace.scaled(options["arrival_rate"])
 

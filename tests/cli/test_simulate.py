@@ -675,3 +675,23 @@ class TestPlot:
 
         assert (result.exit_code, result.stderr) == (0, "")
         ElementTree.parse(target)
+
+
+def test_one_file_for_two_things(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """What would overwrite the other output is refused before anything is simulated."""
+    target = tmp_path / "out.csv"
+    result = run(*files, "--records", target, "-o", target)
+
+    assert result.exit_code == 2
+    assert "name the same file" in result.stderr
+    assert not target.exists()
+
+
+def test_more_jobs_than_the_trace_has(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """All there are is simulated, and a note says so."""
+    trace = tmp_path / "trace.csv"
+    trace.write_text("arrived_at,num_prefill_tokens,num_decode_tokens\n0,10,2\n1,10,2\n")
+    result = run(*files, "--trace", trace, "--sizes", "exponential", "--jobs", 5)
+
+    assert result.exit_code == 0
+    assert "the trace has 2 requests, fewer than --jobs asks for" in result.stderr
