@@ -88,8 +88,10 @@ class Attempt:
 
     def tell(self, value: float | None = None) -> None:
         """Say what is known to whoever watches."""
-        if value is None and self.key[0] == 0:
-            value = abs(self.key[1])
+        if self.key[0] == 0:
+            own = abs(self.key[1])
+            better = max if self.objective is Objective.RATE else min
+            value = own if value is None else better(own, value)  # the search does not know what came before it
         if self.watch is not None and (value, self.bound) != (None, None):
             self.watch(value, self.bound)
 
