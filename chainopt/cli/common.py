@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from chainopt.errors import FormatError
+from chainopt.errors import FormatError, InfeasibleError, UnstableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,6 +119,17 @@ def known(value: float) -> float | None:
 def share(value: float | None) -> str:
     """A share as a percentage."""
     return "-" if value is None else f"{100 * value if value > 1e-15 else 0:.3g} %"
+
+
+def answered(instance: Instance, solve: Callable[[], Solution]) -> Solution:
+    """The solution, also where there is no composition; what is missing is said on standard error."""
+    try:
+        return solve()
+    except (InfeasibleError, UnstableError) as error:
+        if error.solution is None:
+            raise
+        click.echo(f"chainopt: {instance.name}: {error.solution.status}: {error}", err=True)
+        return error.solution
 
 
 def valid_solution(instance: Instance, solution: Solution, source: str) -> Solution:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chainopt.cli.common import number, share, show_table
+from chainopt.cli.common import level, note, number, share, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chainopt.model.evaluation import Evaluation
+    from chainopt.model.instance import Instance
     from chainopt.model.solution import Solution, SolutionChain
 
 MOST_CHAINS = 20
@@ -65,6 +66,45 @@ def show_chains(
     show_table(columns, rows)
     if len(chains) > most:
         click.echo(f"... and {len(chains) - most} chains more; -v shows all")
+
+
+def show_solution(instance: Instance, solution: Solution) -> None:
+    """A solution in full: its evaluation, what is proven, and its chains."""
+    from chainopt.queueing import response_time
+
+    if solution.evaluation is None:
+        return
+    composition, arrival_rate = solution.composition, float(instance.workload.arrival_rate)
+    used = len(solution.placement)
+    proven = []
+    if solution.bound is not None:
+        unit = {"response-time": "s", "job-servers": "job servers", "rate": "jobs/s"}[solution.objective]
+        proven = [("proven bound", f"{solution.bound:.4g} {unit}"), ("gap", share(solution.gap))]
+    waiting = solution.parameters.get("thresholds")
+    if waiting is not None:
+        better = solution.parameters["thresholds_mean_response_time_s"]
+        proven.append(("with thresholds", f"{better:.4g} s, of {' '.join(map(str, waiting))}"))
+    further = [
+        *proven,
+        ("servers that host blocks", f"{used} of {len(instance.servers)}"),
+        ("method", f"{solution.method} {_settings(solution)}".strip()),
+    ]
+    show_evaluation(solution.evaluation, f"{instance.name}: {solution.status}", further)
+    shares = utilisations = None
+    if solution.evaluation.mean_response_time_s is not None:
+        exact = response_time(composition, arrival_rate)
+        shares = exact.shares.tolist()
+        utilisations = (exact.shares * arrival_rate * composition.service_times_s / composition.capacities).tolist()
+    blocks = [chain.blocks for chain in composition.chains]
+    most = MOST_CHAINS if level() < 1 else len(blocks)
+    show_chains(solution.chains, blocks, shares, utilisations, most)
+    note(f"{solution.runtime_s:.3f} s", 1)
+
+
+def _settings(solution: Solution) -> str:
+    names = {"cache_reservation": "c"}
+    settings = {key: value for key, value in solution.parameters.items() if not key.startswith("thresholds")}
+    return ", ".join(f"{names.get(key, key)} = {value}" for key, value in settings.items())
 
 
 def show_solutions(solutions: Sequence[Solution]) -> None:

@@ -12,15 +12,15 @@ import click
 from chainopt.cli.common import (
     PositiveNumber,
     announce_compilation,
+    answered,
     json_option,
-    level,
     note,
     number,
     output_option,
     share,
     verbosity,
 )
-from chainopt.errors import FormatError, InfeasibleError, UnstableError
+from chainopt.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +116,7 @@ def command(
       chainopt solve --from x.sol.json --max-moved-blocks 30 changed.json
       chainopt solve --objective rate instances/tiny/*.json
     """
-    from chainopt.cli.show import show_solutions
+    from chainopt.cli.show import show_solution, show_solutions
     from chainopt.files import read_instance, read_solution, solution_text, write_solution
 
     options["cache_reservation"] = _reservation(cache_reservation)
@@ -141,7 +141,7 @@ def command(
     elif len(solved) > 1 and output != "-":
         show_solutions(solutions)
     elif output != "-":
-        _show(*solved[0])
+        show_solution(*solved[0])
     return 0 if all(solution.status in ("optimal", "feasible") for solution in solutions) else 1
 
 
@@ -215,40 +215,40 @@ def _check_output(output: str | None, *, several: bool) -> None:
 
 def _solve(instance: Instance, options: dict[str, Any]) -> Solution:
     """The solution, also where there is none; what is missing is said on standard error."""
-    from chainopt.facade import compose
-
-    try:
-        if options["price"] is not None:
-            return _priced(instance, options)
-        solution = compose(
-            instance,
-            options["method"],
-            options["objective"],
-            criterion=options["criterion"],
-            cache_reservation=options["cache_reservation"],
-            stop=options["stop"],
-            time_limit_s=options["time_limit"],
-            iterations=options["iterations"],
-            workers=options["workers"],
-            seed=options["seed"],
-            bound=options["bound"],
-            policy=options["policy"],
-            previous=options["previous"],
-            max_moved_blocks=options["max_moved_blocks"],
-            watch=_watch(),
-            exact=_exact_options(options),
-        )
-    except (InfeasibleError, UnstableError) as error:
-        if error.solution is None:
-            raise
-        click.echo(f"chainopt: {instance.name}: {error.solution.status}: {error}", err=True)
-        return error.solution
+    if options["price"] is not None:
+        return answered(instance, lambda: _priced(instance, options))
+    solution = answered(instance, lambda: _composed(instance, options))
+    if solution.evaluation is None or solution.status == "unstable":
+        return solution
     if options["policy"] == "thresholds" and "thresholds" not in solution.parameters:
         note(f"{instance.name}: thresholds are not shown to be better than JFFC")
     if solution.status == "unknown":
         text = f"no composition found whose total service rate reaches {instance.design_rate:g} jobs/s"
         click.echo(f"chainopt: {instance.name}: unknown: {text}", err=True)
     return solution
+
+
+def _composed(instance: Instance, options: dict[str, Any]) -> Solution:
+    from chainopt.facade import compose
+
+    return compose(
+        instance,
+        options["method"],
+        options["objective"],
+        criterion=options["criterion"],
+        cache_reservation=options["cache_reservation"],
+        stop=options["stop"],
+        time_limit_s=options["time_limit"],
+        iterations=options["iterations"],
+        workers=options["workers"],
+        seed=options["seed"],
+        bound=options["bound"],
+        policy=options["policy"],
+        previous=options["previous"],
+        max_moved_blocks=options["max_moved_blocks"],
+        watch=_watch(),
+        exact=_exact_options(options),
+    )
 
 
 def _priced(instance: Instance, options: dict[str, Any]) -> Solution:
@@ -281,42 +281,3 @@ def _target(output: str, solution: Solution, *, several: bool) -> str:
     if name in (".", "..") or "/" in name or "\\" in name:
         raise FormatError(f"the name {name!r} cannot be that of a file", source=output)
     return str(Path(output) / f"{name}.sol.json")
-
-
-def _show(instance: Instance, solution: Solution) -> None:
-    from chainopt.cli.show import MOST_CHAINS, show_chains, show_evaluation
-    from chainopt.queueing import response_time
-
-    if solution.evaluation is None:
-        return
-    composition, arrival_rate = solution.composition, float(instance.workload.arrival_rate)
-    used = len(solution.placement)
-    proven = []
-    if solution.bound is not None:
-        unit = {"response-time": "s", "job-servers": "job servers", "rate": "jobs/s"}[solution.objective]
-        proven = [("proven bound", f"{solution.bound:.4g} {unit}"), ("gap", share(solution.gap))]
-    waiting = solution.parameters.get("thresholds")
-    if waiting is not None:
-        better = solution.parameters["thresholds_mean_response_time_s"]
-        proven.append(("with thresholds", f"{better:.4g} s, of {' '.join(map(str, waiting))}"))
-    further = [
-        *proven,
-        ("servers that host blocks", f"{used} of {len(instance.servers)}"),
-        ("method", f"{solution.method} {_settings(solution)}".strip()),
-    ]
-    show_evaluation(solution.evaluation, f"{instance.name}: {solution.status}", further)
-    shares = utilisations = None
-    if solution.evaluation.mean_response_time_s is not None:
-        exact = response_time(composition, arrival_rate)
-        shares = exact.shares.tolist()
-        utilisations = (exact.shares * arrival_rate * composition.service_times_s / composition.capacities).tolist()
-    blocks = [chain.blocks for chain in composition.chains]
-    most = MOST_CHAINS if level() < 1 else len(blocks)
-    show_chains(solution.chains, blocks, shares, utilisations, most)
-    note(f"{solution.runtime_s:.3f} s", 1)
-
-
-def _settings(solution: Solution) -> str:
-    names = {"cache_reservation": "c"}
-    settings = {key: value for key, value in solution.parameters.items() if not key.startswith("thresholds")}
-    return ", ".join(f"{names.get(key, key)} = {value}" for key, value in settings.items())

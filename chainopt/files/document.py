@@ -76,7 +76,7 @@ def parse_record(text: str, record: type[R], source: str) -> R:
     except RecursionError:
         message, offset = f"brackets are nested more than {_MOST_DEPTH} deep", _too_deep(text)
     line, column = line_and_column(text, offset)
-    raise FormatError(message, source=source, line=line, column=column, path=_shown_path(path))
+    raise FormatError(message, source=source, line=line, column=column, path=shown_path(path))
 
 
 class _Unreadable:
@@ -93,14 +93,15 @@ class _Unreadable:
 def _load(text: str) -> Any:
     return simplejson.loads(
         text,
-        parse_float=_decimal,
+        parse_float=decimal,
         parse_int=_integer,
         parse_constant=_Unreadable,
         object_pairs_hook=_object,
     )
 
 
-def _decimal(literal: str) -> Decimal | _Unreadable:
+def decimal(literal: str) -> Decimal | _Unreadable:
+    """The number that is written; what no record takes stays as it is, so that a record names it in its error."""
     if len(literal) > _MOST_CHARACTERS:
         return _Unreadable(f"a number of {len(literal)} characters")
     try:
@@ -110,7 +111,7 @@ def _decimal(literal: str) -> Decimal | _Unreadable:
 
 
 def _integer(literal: str) -> int | Decimal | _Unreadable:
-    return _decimal(literal) if len(literal) > _MOST_CHARACTERS or literal == "-0" else int(literal)
+    return decimal(literal) if len(literal) > _MOST_CHARACTERS or literal == "-0" else int(literal)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Unreadable:
@@ -134,17 +135,17 @@ def _first_mistake(text: str, data: Any, error: ValidationError) -> tuple[str, i
     """What is wrong, where in the text, and where in the document."""
     mistakes: dict[Path, tuple[ErrorDetails, Any]] = {}
     for detail in error.errors(include_url=False):
-        path, value = _follow(data, (*detail["loc"], *detail.get("ctx", {}).get("path", ())))
+        path, value = follow(data, (*detail["loc"], *detail.get("ctx", {}).get("path", ())))
         mistakes.setdefault(path, (detail, value))
     path, key, start = _locate(text, mistakes)
     detail, value = mistakes[path]
     if isinstance(value, _Unreadable) and value.key is not None:
         places = [place for step, place, _ in _members(text, start) if step == value.key]
         return value.text, places[1], (*path, value.key)
-    return _message(detail), key if detail["type"] == "extra_forbidden" else start, path
+    return mistake(detail), key if detail["type"] == "extra_forbidden" else start, path
 
 
-def _follow(data: Any, path: Path) -> tuple[Path, Any]:
+def follow(data: Any, path: Path) -> tuple[Path, Any]:
     """As much of the path as leads somewhere in the data, and the value there."""
     for n, step in enumerate(path):
         if not (step in data if isinstance(data, dict) else isinstance(data, list) and step in range(len(data))):
@@ -206,7 +207,7 @@ def _syntax(text: str, error: simplejson.JSONDecodeError) -> str:
     return f"not JSON: {problem[0].lower()}{problem[1:]}" + (f", got {found}" if "xpecting" in problem else "")
 
 
-def _message(detail: ErrorDetails) -> str:
+def mistake(detail: ErrorDetails) -> str:
     """One line of what is wrong, with the value."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
@@ -222,7 +223,8 @@ def _message(detail: ErrorDetails) -> str:
     return f"{problem}, got {shown(detail['input'])}"
 
 
-def _shown_path(path: Path) -> str | None:
+def shown_path(path: Path) -> str | None:
+    """A position in a document, as errors show it."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
     return printable(text if len(text) <= 120 else text[:117] + "...") or None
 
