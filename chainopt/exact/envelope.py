@@ -56,6 +56,9 @@ class Envelope:
         Time of the fastest chain.
     lines
         Slopes and intercepts of lines above V.
+    rooms
+        Of each line, how much of its intercept each server accounts for, shape (J,): without a server, the line is
+        lower by so much.
     points
         n and the value of a feasible solution of the relaxation for at most n jobs, in order of solution.
     """
@@ -64,6 +67,7 @@ class Envelope:
         self.hull = hull
         self._parts = parts
         self.lines: list[tuple[float, float]] = []
+        self.rooms: list[NDArray[np.float64]] = []
         self.points: list[tuple[float, float]] = [(0.0, 0.0)]
         fastest = self._cheapest(parts.time_s)
         self.exists = bool(fastest.size)
@@ -72,7 +76,7 @@ class Envelope:
         # a job takes L slots in all, and server j never has more than S_j(1)
         self.most_jobs = float(np.sum(1 / parts.weight[parts.first[:-1][np.diff(parts.first) > 0]])) / parts.total
         self.fastest_s = float(parts.time_s[fastest].sum())
-        self._add_line(1 / self.fastest_s, 0.0)
+        self._add_line(1 / self.fastest_s, np.zeros(parts.first.size - 1))
         self._master = Master(parts)
         self._master.add([fastest])
 
@@ -111,17 +115,25 @@ class Envelope:
             value = self._generate(jobs, deadline, gap)
         self.points.append((jobs, value))
 
-    def _generate(self, jobs: float, deadline: float, gap: float) -> float:
+    def with_only(self, shares: NDArray[np.float64], jobs: float, deadline: float = math.inf) -> float:
+        """V(n) if there is only so much of each server, shape (J,); lines that are close there are added.
+
+        An envelope that is used for this is for nothing else: it has no cuts, and no points.
+        """
+        return self._generate(min(jobs, self.most_jobs), deadline, GAP, shares)
+
+    def _generate(self, jobs: float, deadline: float, gap: float, shares: NDArray[np.float64] | None = None) -> float:
         """Add chains until the least line is close; value of the program."""
         best, best_prices = math.inf, None
         while True:
-            value, prices = self._master.solve(jobs)
+            value, prices = self._master.solve(jobs, shares)
             added = 0
             for weight in (_SMOOTHING, 0.0) if best_prices is not None else (0.0,):
                 mixed = prices if best_prices is None else prices.mixed(best_prices, weight)
                 chains, least = self._price(mixed.parts, -mixed.job)
                 mixed = mixed._replace(job=max(mixed.job, -least))
-                line = mixed.job * jobs + mixed.rooms
+                room = mixed.rooms.sum() if shares is None else mixed.rooms @ shares
+                line = mixed.job * jobs + float(room)
                 if line < best:
                     best, best_prices = line, mixed
                     self._add_line(mixed.job, mixed.rooms)
@@ -153,5 +165,6 @@ class Envelope:
         chain: NDArray[np.int64] = cheapest_chain(self._parts.first, self._parts.blocks, cost, self._parts.total)[0]
         return chain
 
-    def _add_line(self, slope: float, intercept: float) -> None:
-        self.lines.append((slope * (1 + _ROUNDING), intercept * (1 + _ROUNDING)))
+    def _add_line(self, slope: float, rooms: NDArray[np.float64]) -> None:
+        self.lines.append((slope * (1 + _ROUNDING), float(rooms.sum()) * (1 + _ROUNDING)))
+        self.rooms.append(rooms * (1 + _ROUNDING))

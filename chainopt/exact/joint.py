@@ -27,7 +27,7 @@ from chainopt.exact.joint_models import by_chain_columns, by_job_slots
 from chainopt.exact.joint_sizes import SizeSearch
 from chainopt.exact.options import ExactOptions
 from chainopt.model.solution import Objective, Status
-from chainopt.placement import PLACEMENTS
+from chainopt.placement import PLACEMENTS, STARTS
 from chainopt.protocols import PlacementOptions
 from chainopt.quantity import RELATIVE_TOLERANCE, at_least
 from chainopt.tuning import Criterion, choose
@@ -270,14 +270,14 @@ def _root(state: State, deadline: float = math.inf) -> Envelope | None:
 
 
 def _greedy(state: State, seed: int) -> None:
-    """The best of all placement rules with GCA."""
-    for name, method in PLACEMENTS.items():
+    """The best of the rules to start from, with GCA."""
+    for name in STARTS:
         for i in range(_RANDOM_STARTS if name == "random" else 1):
             if state.closed or time.monotonic() > state.deadline:
                 return
             choice = choose(
                 state.instance,
-                method.rule(state.instance, PlacementOptions(seed=seed + i)),
+                PLACEMENTS[name].rule(state.instance, PlacementOptions(seed=seed + i)),
                 ALLOCATIONS["gca"].rule,
                 state.objective,
                 Criterion.EXACT,

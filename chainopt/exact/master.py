@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Prices(NamedTuple):
-    """Dual prices, none negative: of a job, of each part, and of all rooms together.
+    """Dual prices, none negative: of a job, of each part, and of the room of each server.
 
-    Any chain that D - 1/T is at least -`job` for proves V(n) <= `job` n + `rooms`.
+    If D - 1/T is at least -`job` for every chain, then V(n) <= `job` n + Σ `rooms`.
     """
 
     job: float
     parts: NDArray[np.float64]
-    rooms: float
+    rooms: NDArray[np.float64]
 
     def mixed(self, other: Prices, weight: float) -> Prices:
         """These prices with so much of the others."""
@@ -51,6 +51,7 @@ class Master:
         self._unit = 1 / float(parts.time_s.min())
         self._known: set[bytes] = set()
         self._cuts: list[NDArray[np.float64]] = []
+        self._cut_servers: list[int] = []
         self._solver = quiet_highs()
         self._solver.setOptionValue("simplex_strategy", 4)  # primal: new columns leave the basis primal feasible
         self._solver.changeObjectiveSense(highspy.ObjSense.kMaximize)
@@ -75,14 +76,26 @@ class Master:
         return len(self.chains) - before
 
     def add_cut(self, coefficients: NDArray[np.float64]) -> None:
-        """Add Σ_k x_k Σ_{p in k} α_p <= 1, which has to hold for all integer solutions; α_p >= 0, one for each part."""
+        """Add Σ_k x_k Σ_{p in k} α_p <= 1, which has to hold for all integer solutions.
+
+        Parameters
+        ----------
+        coefficients
+            α_p >= 0 of each part, above 0 for parts of one server only.
+        """
         self._cuts.append(coefficients)
+        self._cut_servers.append(int(self._parts.server[np.argmax(coefficients)]))
         values = np.array([float(coefficients[chain].sum()) for chain in self.chains])
         at = np.flatnonzero(values).astype(np.int32)
         self._solver.addRow(-highspy.kHighsInf, 1.0, at.size, at, values[at])
 
-    def solve(self, jobs: float) -> tuple[float, Prices]:
+    def solve(self, jobs: float, shares: NDArray[np.float64] | None = None) -> tuple[float, Prices]:
         """Optimum for at most so many jobs, and the dual prices.
+
+        Parameters
+        ----------
+        shares
+            Part of each server that there is, shape (J,); all of each if None. Only without cuts.
 
         Raises
         ------
@@ -90,16 +103,23 @@ class Master:
             If HiGHS does not find an optimum of a program that always has one.
         """
         self._solver.changeRowBounds(0, -highspy.kHighsInf, jobs)
+        if shares is not None:
+            assert not self._cuts, "cuts are for whole servers"
+            for j, share in enumerate(shares.tolist()):
+                self._solver.changeRowBounds(1 + j, -highspy.kHighsInf, share)
         self._solver.run()
         status = self._solver.getModelStatus()
         if status != highspy.HighsModelStatus.kOptimal:
             raise RuntimeError(f"HiGHS ends with {self._solver.modelStatusToString(status)}")
         duals = np.maximum(np.array(self._solver.getSolution().row_dual), 0.0) * self._unit
-        price = duals[1:][self._parts.server] * self._parts.weight
-        for dual, cut in zip(duals[self._parts.first.size :].tolist(), self._cuts, strict=True):
+        servers = self._parts.first.size - 1
+        rooms = duals[1 : 1 + servers].copy()
+        price = rooms[self._parts.server] * self._parts.weight
+        for dual, cut, j in zip(duals[1 + servers :].tolist(), self._cuts, self._cut_servers, strict=True):
             price += dual * cut
+            rooms[j] += dual
         value = float(self._solver.getInfo().objective_function_value) * self._unit
-        return value, Prices(float(duals[0]), price, float(duals[1:].sum()))
+        return value, Prices(float(duals[0]), price, rooms)
 
     def use(self) -> NDArray[np.float64]:
         """Jobs that each part processes in the last optimum, Σ of the x of its chains."""

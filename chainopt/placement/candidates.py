@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainopt.errors import InfeasibleError
+from chainopt.placement.cg_bp import cg_bp
 from chainopt.placement.greedy import GreedyChains, reservations
+from chainopt.placement.petals import PetalsMemory, petals
 from chainopt.placement.uniform import random_placement
 from chainopt.placement.whole_model import whole_model
 from chainopt.protocols import Candidate
@@ -87,3 +89,22 @@ def random_candidates(instance: Instance, options: PlacementOptions) -> Iterator
         if instance.memory.sizes(least).sum() < instance.service.blocks:
             break
         yield Candidate(random_placement(instance, least, options.seed), least)
+
+
+def petals_candidates(instance: Instance, options: PlacementOptions) -> Iterator[Candidate]:
+    """The placement of PETALS with its default cache, or with a cache for c jobs at each block; none if incomplete."""
+    memory, c = PetalsMemory.of(instance), options.cache_reservation
+    try:
+        yield Candidate(petals(instance, memory if c is None else memory.for_jobs(instance, c), seed=options.seed), c)
+    except InfeasibleError:
+        return
+
+
+def cg_bp_candidates(instance: Instance, options: PlacementOptions) -> Iterator[Candidate]:
+    """Placements of CG-BP, one for each vector m_j(R)."""
+    for least, _ in _intervals(instance, options):
+        try:
+            yield Candidate(cg_bp(instance, least), least)
+        except InfeasibleError:
+            if not _has_pins(instance):
+                return  # larger R leave room for fewer blocks still

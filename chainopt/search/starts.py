@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chainopt.errors import InfeasibleError
 from chainopt.model.placement import Placement
-from chainopt.placement import PLACEMENTS
+from chainopt.placement import PLACEMENTS, STARTS
 from chainopt.placement.greedy import GreedyChains, pinned_ranges
 from chainopt.protocols import PlacementOptions
 from chainopt.search.annealing import look
@@ -78,9 +78,9 @@ def _placements(instance: Instance, given: Placement | None, seed: int) -> Itera
     if given is not None:
         yield given, None
     random = _RANDOM_PLACEMENTS if len(instance.servers) <= _RANDOM_UP_TO else 0
-    for name, method in PLACEMENTS.items():
+    for name in STARTS:
         for i in range(random if name == "random" else 1):
-            for candidate in method.rule(instance, PlacementOptions(seed=seed + i)):
+            for candidate in PLACEMENTS[name].rule(instance, PlacementOptions(seed=seed + i)):
                 yield candidate.placement, candidate.cache_reservation
     yield Placement(*pinned_ranges(instance)), None
 

@@ -15,14 +15,20 @@ Of equally cheap routes the one is taken whose last arc leaves the least boundar
 the instance, then likewise for the arc before it; as GCA does, whose first chain the first job takes. Costs are
 compared in whole nanoseconds.
 
-Under either rule a job waits for memory only: it starts as soon as all earlier jobs through any of its servers have
-started, and each of its servers has the slots. It holds all of them from start to departure, and never gives up; in
-PETALS it would hold slots at one server while it waits for another, and be rejected after ten minutes. What happens at
-one instant happens in this order: departures, starts of waiting jobs, arrivals one by one.
+Under either rule a job waits for memory only, first come, first served at every server, holds its slots until it
+departs, and never gives up; PETALS would reject it after ten minutes. There are two ways to wait for several servers:
 
-Known departures make this a recursion over jobs: at each server the next job can start at the first time, not before
-its arrival and the last start there, at which those who depart later leave it enough slots; and it starts when it can
-start at all of its servers.
+- *together*, the default: a job starts as soon as all earlier jobs through any of its servers have started, and each of
+  its servers has the slots, and takes all of them then;
+- `hold_early`, as PETALS and BPRR do: it takes the slots of each server as soon as all earlier jobs there have theirs
+  and enough are left, and starts when it has all. Nobody waits longer than if the same routes were waited for together,
+  since slots that an earlier job holds idle are slots that nobody could have had.
+
+What happens at one instant happens in this order: departures, starts of waiting jobs, arrivals one by one.
+
+Known departures make this a recursion over jobs: at each server the next job can have its slots at the first time, not
+before its arrival and when the last job there got its own, at which those who depart later leave enough of them; and it
+starts when it can have them at all of its servers.
 
 References
 ----------
@@ -110,9 +116,20 @@ def simulate_routing(
     pace: Pace | None = None,
     expected: ArrayLike | None = None,
     allocation_penalty_s: float = ALLOCATION_PENALTY_S,
+    slots: ArrayLike | None = None,
+    hold_early: bool = False,
 ) -> Routed:
     """Simulate jobs from an empty system until all have left. Parameters and errors as in `RoutingRun`."""
-    run = RoutingRun(instance, placement, rule, pace=pace, expected=expected, allocation_penalty_s=allocation_penalty_s)
+    run = RoutingRun(
+        instance,
+        placement,
+        rule,
+        pace=pace,
+        expected=expected,
+        allocation_penalty_s=allocation_penalty_s,
+        slots=slots,
+        hold_early=hold_early,
+    )
     return run.step(arrivals, demands)
 
 
@@ -129,6 +146,11 @@ class RoutingRun:
         Demands of the job that routes are chosen for, shape (D,); by default 1 where D = 1.
     allocation_penalty_s
         Seconds that a server that looks full costs by ``petals``.
+    slots
+        Cache slots that each server uses, shape (J,); by default all that the placement leaves.
+    hold_early
+        Whether a waiting job takes the slots of each server as soon as that server can give them, and holds them while
+        it waits for others.
 
     Raises
     ------
@@ -147,19 +169,22 @@ class RoutingRun:
         pace: Pace | None = None,
         expected: ArrayLike | None = None,
         allocation_penalty_s: float = ALLOCATION_PENALTY_S,
+        slots: ArrayLike | None = None,
+        hold_early: bool = False,
     ) -> None:
         if rule not in ROUTING:
             raise ValueError(f"expected one of the rules {', '.join(ROUTING)}, got {rule!r}")
         if not 0 <= allocation_penalty_s < np.inf:
             raise ValueError(f"expected a penalty of at least 0 s, got {allocation_penalty_s}")
         pace = pace_by_size(instance) if pace is None else pace
-        slots = checked_slots(instance, placement)
+        usable = _usable(checked_slots(instance, placement), slots)
         self._rule = ROUTING[rule].rule
-        self._arcs = route_arcs(instance, placement, slots, pace, _expected(expected, pace.hop_s.shape[1]))
+        self._hold_early = hold_early
+        self._arcs = route_arcs(instance, placement, usable, pace, _expected(expected, pace.hop_s.shape[1]))
         self._sizes = placement.sizes
         self._penalty = round(allocation_penalty_s * TICKS_PER_S)
         room = 2 * instance.service.blocks + 1
-        self._reservations = reservations.no_reservations(slots, room)
+        self._reservations = reservations.no_reservations(usable, room)
         self._trie = route_trie.empty_trie(room)
         self._routes: list[Route] = []
         self._now = -np.inf
@@ -183,6 +208,7 @@ class RoutingRun:
         while True:
             done = route_jobs(
                 self._rule,
+                self._hold_early,
                 self._arcs,
                 self._sizes,
                 float(self._penalty),
@@ -234,6 +260,16 @@ class RoutingRun:
             raise ValueError("expected arrivals that are finite and ascending, from the last step on")
         if not (np.isfinite(demands).all() and np.all(demands >= 0)):
             raise ValueError("expected demands that are finite and at least 0")
+
+
+def _usable(left: NDArray[np.int64], slots: ArrayLike | None) -> NDArray[np.int64]:
+    """Cache slots that are used of those that the placement leaves."""
+    if slots is None:
+        return left
+    usable = np.array(slots, dtype=np.int64)
+    if usable.shape != left.shape or np.any(usable < 0) or np.any(usable > left):
+        raise ValueError(f"expected slots from 0 to {left.tolist()}, got {usable.tolist()}")
+    return usable
 
 
 def _expected(expected: ArrayLike | None, kinds: int) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ PETALS, WS_RR = range(2)
 @kernel
 def route_jobs(
     rule: int,
+    hold_early: bool,
     arcs: RouteArcs,
     sizes: NDArray[np.int64],
     penalty: float,
@@ -36,6 +37,8 @@ def route_jobs(
 
     Parameters
     ----------
+    hold_early
+        Whether slots are held from when their server can give them, not only from the start of the job.
     sizes
         Blocks that each server hosts, shape (J,).
     penalty
@@ -76,7 +79,9 @@ def route_jobs(
             for d in range(demands.shape[1]):
                 service += demands[i, d] * seconds[path[h], d]
         for h in range(hops):
-            reserve(reservations, server[path[h]], slots[path[h]], begin, begin + service)
+            j, needed = server[path[h]], slots[path[h]]
+            held_from = earliest_start(reservations, j, needed, now) if hold_early else begin
+            reserve(reservations, j, needed, held_from, begin + service)
         start[i], departure[i], route[i] = begin, begin + service, number_of_route(routes, node)
     return arrivals.size
 
