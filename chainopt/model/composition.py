@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import networkx as nx
     from numpy.typing import NDArray
 
     from chainopt.model.instance import Instance
@@ -142,6 +143,12 @@ class Composition:
                 self.first[:-1], self.first[1:], self.capacities, self.service_times_s, strict=True
             )
         )
+
+    def to_networkx(self, ids: Sequence[str] | None = None) -> nx.MultiDiGraph:
+        """Graph of the servers, each chain a cycle through the orchestrator: see `graph.composition_graph`."""
+        from chainopt.model.graph import composition_graph
+
+        return composition_graph(self, ids)
 
     @property
     def service_rates(self) -> NDArray[np.float64]:
