@@ -14,18 +14,22 @@ from chainopt.diagnosis import infeasibility, shortfall
 from chainopt.errors import ChainoptError, InfeasibleError, UnstableError
 from chainopt.model.solution import Objective, Solution, Status
 from chainopt.placement import PLACEMENTS
-from chainopt.protocols import PlacementOptions
+from chainopt.plug_in import is_plug_in, load, names
+from chainopt.protocols import Method, PlacementOptions
 from chainopt.quantity import at_least
 from chainopt.replanning import moved_blocks, reference_of
 from chainopt.tuning import Criterion, choose
+from chainopt.verification import verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chainopt.auto import Attempt, Watch
     from chainopt.exact.options import ExactOptions
     from chainopt.model.composition import Composition
     from chainopt.model.instance import Instance
     from chainopt.model.placement import Placement
-    from chainopt.protocols import AllocationRule, PlacementRule, Stop
+    from chainopt.protocols import AllocationRule, Candidate, PlacementRule, Stop
 
 EXACT = "exact"
 """The method that proves its answers; `time_limit_s` makes it stop with the best so far and a bound."""
@@ -74,7 +78,8 @@ def compose(
     ----------
     method
         ``auto``: greedy rules, a proven bound, and search until the time is up. ``exact``: until the answer is proven.
-        Else a placement rule and an allocation rule, joined by ``+``, or an alias; `methods` lists them.
+        Else a placement rule and an allocation rule, joined by ``+``, or an alias; `methods` lists them. Or a function
+        of your own, ``path/to/file.py:function`` or an entry point, see `plug_in`.
     objective
         What to optimise.
     criterion, cache_reservation, stop
@@ -126,6 +131,10 @@ def compose(
         raise ValueError("expected a previous solution, and at least 0 blocks that may be moved")
     if name == EXACT:
         solution = _exact(instance, objective, time_limit_s, seed, exact)
+    elif is_plug_in(name):
+        if (criterion, cache_reservation, stop) != (None, None, None):
+            raise ValueError(f"the method {name!r} takes no criterion, no cache reservation and no stop")
+        solution = _own(instance, name, objective, time_limit_s, seed, bound=bound)
     elif name == AUTO:
         reference = None if previous is None else reference_of(instance, previous)
         if iterations is None or time_limit_s is not None:
@@ -252,6 +261,21 @@ def _prove(instance: Instance, objective: Objective, time_limit_s: float | None,
         raise InfeasibleError(str(error), answer.solution(Status.INFEASIBLE)) from None
 
 
+def _own(
+    instance: Instance, name: str, objective: Objective, time_limit_s: float | None, seed: int, *, bound: bool
+) -> Solution:
+    """What a user's method answers, if it is what it claims to be."""
+    solution = load(name).solve(instance, objective, seed=seed, time_limit_s=time_limit_s)
+    violations = verify(instance, solution)
+    if violations:
+        raise ChainoptError(f"{name}: its answer for {instance.name!r} is wrong: {violations[0]}")
+    if bound and solution.composition.job_servers:
+        answer = Answer(instance, solution.method, objective, seed, dict(solution.parameters))
+        proven = _prove(instance, objective, time_limit_s, answer)
+        return answer.solution(solution.status, solution.composition, proven).replace(runtime_s=solution.runtime_s)
+    return solution
+
+
 def _exact(
     instance: Instance, objective: Objective, time_limit_s: float | None, seed: int, options: ExactOptions | None
 ) -> Solution:
@@ -285,16 +309,35 @@ def rules(method: str) -> tuple[PlacementRule, AllocationRule]:
         If there is no such method.
     """
     placement, _, allocation = ALIASES.get(method, method).partition("+")
-    if placement not in PLACEMENTS or allocation not in ALLOCATIONS:
-        raise ChainoptError(f"no method {method!r}; known are {', '.join(methods())}")
-    return PLACEMENTS[placement].rule, ALLOCATIONS[allocation].rule
+    placements = PLACEMENTS | SOLVED_PLACEMENTS
+    if placement not in placements or allocation not in ALLOCATIONS:
+        solved = [f"{name}+gca" for name in SOLVED_PLACEMENTS]
+        raise ChainoptError(f"no method {method!r}; known are {', '.join([*methods(), *solved])}")
+    return placements[placement].rule, ALLOCATIONS[allocation].rule
+
+
+def _helix(instance: Instance, options: PlacementOptions) -> Iterator[Candidate]:
+    from chainopt.exact.helix import helix_candidates  # solvers are loaded by those who need them
+
+    yield from helix_candidates(instance, options)
+
+
+SOLVED_PLACEMENTS: dict[str, Method[PlacementRule]] = {
+    "helix": Method(
+        _helix,
+        "the largest flow through servers, by Helix' program as far as it comes in 10 s, else by its heuristics",
+        "Mei et al., Helix, ASPLOS 2025, section 4; docs/formulations/helix.md",
+    ),
+}
+"""Placement rules that run a solver, and so take their time; they are methods like the others."""
 
 
 def methods() -> list[str]:
-    """Names of all methods."""
+    """Names of all methods but those of `SOLVED_PLACEMENTS`."""
     return [
         AUTO,
         EXACT,
         *ALIASES,
         *(f"{placement}+{allocation}" for placement in PLACEMENTS for allocation in ALLOCATIONS),
+        *names(),
     ]

@@ -80,7 +80,7 @@ def _candidates(instance: Instance) -> list[Candidate]:
 
 def _deployed(instance: Instance, placement: Placement, sessions: int) -> Deployment:
     def run(jobs: int) -> RoutingRun:
-        return RoutingRun(instance, placement, "ws-rr", hold_early=True)
+        return RoutingRun(instance, placement, "ws-rr")
 
     return Deployment(placement, run, {"sessions": sessions})
 

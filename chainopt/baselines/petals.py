@@ -74,7 +74,7 @@ def _deployed(instance: Instance, memory: PetalsMemory, seed: int) -> Deployment
     slots = memory.slots(instance, placement.sizes)
 
     def run(jobs: int) -> RoutingRun:
-        return RoutingRun(instance, placement, "petals", slots=slots, hold_early=True)
+        return RoutingRun(instance, placement, "petals", slots=slots)
 
     run(0)  # raises where no route has the cache for one job
     jobs = memory.pool_gb / Fraction(instance.service.cache_gb)

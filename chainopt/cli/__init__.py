@@ -17,7 +17,22 @@ from chainopt.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("solve", "check", "evaluate", "simulate", "bound", "formulate", "plan", "generate", "catalog", "methods")
+COMMANDS = (
+    "solve",
+    "check",
+    "evaluate",
+    "simulate",
+    "bound",
+    "formulate",
+    "export",
+    "report",
+    "bench",
+    "plan",
+    "size",
+    "generate",
+    "catalog",
+    "methods",
+)
 """Each stands in the module of its name, as `command`."""
 
 

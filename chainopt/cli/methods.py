@@ -20,14 +20,17 @@ def command(as_json: bool) -> int:
       chainopt solve --method random+gca x.json
     """
     from chainopt.allocation import ALLOCATIONS
-    from chainopt.facade import ALIASES, AUTO, EXACT
+    from chainopt.baselines import SYSTEMS
+    from chainopt.export import ENGINES
+    from chainopt.facade import ALIASES, AUTO, EXACT, SOLVED_PLACEMENTS
     from chainopt.placement import PLACEMENTS
+    from chainopt.plug_in import GROUP, names
     from chainopt.simulation import POLICIES
     from chainopt.simulation.routing import ROUTING
 
     entries = [
         {"kind": kind, "name": name, "summary": method.summary, "source": method.source}
-        for kind, registry in (("placement", PLACEMENTS), ("allocation", ALLOCATIONS))
+        for kind, registry in (("placement", PLACEMENTS | SOLVED_PLACEMENTS), ("allocation", ALLOCATIONS))
         for name, method in registry.items()
     ]
     policies = [
@@ -42,6 +45,14 @@ def command(as_json: bool) -> int:
     entries += [
         {"kind": "alias", "name": name, "summary": f"the same as {method}", "source": ""}
         for name, method in ALIASES.items()
+    ]
+    entries += [
+        {"kind": "own method", "name": name, "summary": "installed by a package", "source": GROUP} for name in names()
+    ]
+    entries += [
+        {"kind": kind, "name": name, "summary": entry.summary, "source": entry.source}
+        for kind, registry in (("system", SYSTEMS), ("engine", ENGINES))
+        for name, entry in registry.items()
     ]
     entries += policies
     if as_json:

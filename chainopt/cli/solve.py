@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("instances", metavar="INSTANCE...", nargs=-1, required=True)
-@click.option("--method", default="auto", show_default=True, metavar="M", help="See `chainopt methods`.")
+@click.option(
+    "--method", default="auto", show_default=True, metavar="M", help="See `chainopt methods`; or FILE.py:FUNCTION."
+)
 @click.option(
     "--objective",
     type=click.Choice(["response-time", "job-servers", "rate"]),
@@ -147,11 +149,15 @@ def command(
 
 def _check_together(options: dict[str, Any], instances: int) -> None:
     """Refuse options that do not go together."""
+    from chainopt.plug_in import is_plug_in
+
     paper = bool(options["cache_reservation"] or options["stop"] or options["criterion"])
     if options["method"] == "exact" and paper:
         raise click.UsageError(
             "--method exact tries all there is: it takes no --cache-reservation, --stop or --criterion"
         )
+    if paper and is_plug_in(options["method"]):
+        raise click.UsageError("a method of your own takes no --cache-reservation, --stop or --criterion")
     searches = options["method"] == "auto" and not paper
     if options["price"] is not None and (options["price"] != options["price"] or options["policy"] != "jffc"):
         raise click.UsageError("--price-per-moved-gb takes a number, and no --policy")

@@ -18,9 +18,9 @@ compared in whole nanoseconds.
 Under either rule a job waits for memory only, first come, first served at every server, holds its slots until it
 departs, and never gives up; PETALS would reject it after ten minutes. There are two ways to wait for several servers:
 
-- *together*, the default: a job starts as soon as all earlier jobs through any of its servers have started, and each of
+- *together*: a job starts as soon as all earlier jobs through any of its servers have started, and each of
   its servers has the slots, and takes all of them then;
-- `hold_early`, as PETALS and BPRR do: it takes the slots of each server as soon as all earlier jobs there have theirs
+- `hold_early`, the default, as PETALS and BPRR do: it takes the slots of each server as soon as all earlier jobs there have theirs
   and enough are left, and starts when it has all. Nobody waits longer than if the same routes were waited for together,
   since slots that an earlier job holds idle are slots that nobody could have had.
 
@@ -117,7 +117,7 @@ def simulate_routing(
     expected: ArrayLike | None = None,
     allocation_penalty_s: float = ALLOCATION_PENALTY_S,
     slots: ArrayLike | None = None,
-    hold_early: bool = False,
+    hold_early: bool = True,
 ) -> Routed:
     """Simulate jobs from an empty system until all have left. Parameters and errors as in `RoutingRun`."""
     run = RoutingRun(
@@ -170,7 +170,7 @@ class RoutingRun:
         expected: ArrayLike | None = None,
         allocation_penalty_s: float = ALLOCATION_PENALTY_S,
         slots: ArrayLike | None = None,
-        hold_early: bool = False,
+        hold_early: bool = True,
     ) -> None:
         if rule not in ROUTING:
             raise ValueError(f"expected one of the rules {', '.join(ROUTING)}, got {rule!r}")

@@ -59,14 +59,14 @@ def test_slots_are_held_while_waiting_elsewhere() -> None:
     """A job overtakes one that waits for another server, if its own slots are free beside those that one holds."""
     instance = small([(4, 1, 0), (2, 1, 0), (9, 4, 0)], blocks=2)  # 3, 1 and 8 slots
     placement = Placement([0, 1, 1], [1, 2, 2])
-    records = simulate_routing(instance, placement, "ws-rr", [0, 0, 0], np.ones((3, 1)), hold_early=True)
+    records = simulate_routing(instance, placement, "ws-rr", [0, 0, 0], np.ones((3, 1)))
 
     # The second job takes servers 0 and 1, for 1 + (2 + 1) < 1 + 4. It holds one slot of server 0 from 0 on, and starts
     # at 2. The third would wait until 4 for server 1, 1 + (4 + 1) > 1 + 4, and finds the third slot of server 0 free.
     assert served(records) == [((0, 1), 0, 2), ((0, 1), 2, 4), ((0, 2), 0, 5)]
 
     tight = small([(3, 1, 0), (2, 1, 0), (9, 4, 0)], blocks=2)  # 2, 1 and 8 slots
-    records = simulate_routing(tight, placement, "ws-rr", [0, 0, 0], np.ones((3, 1)), hold_early=True)
+    records = simulate_routing(tight, placement, "ws-rr", [0, 0, 0], np.ones((3, 1)))
     assert served(records)[2] == ((0, 2), 2, 7)  # now it waits for the slot that the first job leaves at 2
 
 
@@ -123,7 +123,7 @@ def test_as_queues_at_the_servers(rule: str, case: dict[str, Any]) -> None:
         return
     demands = np.array(case["sizes"]).reshape(-1, 1)
     options = {"slots": slots, "allocation_penalty_s": case["penalty_s"]}
-    records = simulate_routing(instance, placement, rule, case["arrivals"], demands, hold_early=True, **options)
+    records = simulate_routing(instance, placement, rule, case["arrivals"], demands, **options)
 
     witness = simulate(rule=rule, **case)
     assert served(records) == [(path.servers, float(start), float(end)) for path, start, end in witness]

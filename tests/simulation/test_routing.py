@@ -49,8 +49,8 @@ def served(records: Routed) -> list[tuple[tuple[int, ...], float, float]]:
 
 
 def unit_jobs(instance: Instance, placement: Placement, rule: str, arrivals: list[float], **more: Any) -> Routed:
-    """Jobs of size 1."""
-    return simulate_routing(instance, placement, rule, arrivals, np.ones((len(arrivals), 1)), **more)
+    """Jobs of size 1, which wait for all their slots together."""
+    return simulate_routing(instance, placement, rule, arrivals, np.ones((len(arrivals), 1)), hold_early=False, **more)
 
 
 # Both servers host both blocks. Server 0: 2 slots, one job, 1 + 2·1 = 3 s. Server 1: 4 slots, two jobs, 2 + 2·1 = 4 s.
@@ -176,6 +176,7 @@ def test_as_event_by_event(rule: str, case: dict[str, Any], cut: float) -> None:
     """Job by job as the witness says, in one step or two."""
     instance, placement, arrivals, demands = (case[key] for key in ("instance", "placement", "arrivals", "demands"))
     options = {"pace": case["pace"], "expected": case["expected"], "allocation_penalty_s": case["penalty_s"]}
+    options["hold_early"] = False
     records = simulate_routing(instance, placement, rule, arrivals, demands, **options)
 
     oracle = simulate(rule=rule, **case)
@@ -213,17 +214,19 @@ def test_the_first_job_takes_the_first_chain_of_gca(case: tuple[Instance, Placem
 
 
 @pytest.mark.parametrize("rule", ROUTING)
+@pytest.mark.parametrize("hold_early", [False, True])
 @pytest.mark.parametrize("load", [0.3, 3])
-def test_large_system(rule: str, load: float) -> None:
+def test_large_system(rule: str, load: float, hold_early: bool) -> None:
     """BLOOM on twenty servers, idle and flooded: nothing is overbooked, and steps make no difference."""
     instance = read_instance(BLOOM)
     placement = gbp_cr(instance, 7)
     random = np.random.default_rng(7)
     gaps = random.exponential(1 / (load * gca(instance, placement).total_service_rate), 3000)
     arrivals, demands = np.cumsum(gaps), random.exponential(1, (3000, 1))
-    records = simulate_routing(instance, placement, rule, arrivals, demands)
+    records = simulate_routing(instance, placement, rule, arrivals, demands, hold_early=hold_early)
 
-    assert_first_come_first_served(instance, placement, records)
+    if not hold_early:  # else jobs start when the last server has room, in another order than at each server
+        assert_first_come_first_served(instance, placement, records)
     assert np.all(records.waiting >= 0)
     on_route = [
         sum(
@@ -234,7 +237,7 @@ def test_large_system(rule: str, load: float) -> None:
     ]
     np.testing.assert_allclose(records.service, demands[:, 0] * np.array(on_route)[records.chain], rtol=1e-9)
 
-    run = RoutingRun(instance, placement, rule)
+    run = RoutingRun(instance, placement, rule, hold_early=hold_early)
     steps = [run.step(arrivals[i : i + 700], demands[i : i + 700]) for i in range(0, 3000, 700)]
     for name in ("arrival", "start", "departure", "chain"):
         np.testing.assert_array_equal(np.concatenate([getattr(step, name) for step in steps]), getattr(records, name))
