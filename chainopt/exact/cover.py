@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from chainopt.model.instance import Instance
 
-_SLACK = 1e-7
+_SLACK = 1e-6
 """Rows are eased by so much, relative to the rate, for the tolerances of the solver."""
 
 
@@ -42,8 +42,6 @@ class Cover:
     ----------
     cost
         Proven: no subset that does what is asked costs less.
-    proven
-        Whether every subset that was excluded is proven not to do it, so that `cost` can still grow.
 
     Raises
     ------
@@ -61,12 +59,10 @@ class Cover:
         pinned = [entry.pin.stop - entry.pin.start if entry.pin else 0 for entry in instance.servers]
         self._blocks = np.where(pinned, np.minimum(pinned, most), most) / instance.service.blocks
         self.cost = 0.0
-        self.proven = True
 
-    def exclude(self, chosen: NDArray[np.bool_], *, proven: bool) -> None:
-        """Leave out a subset and all that are part of it, which can only be worse."""
+    def exclude(self, chosen: NDArray[np.bool_]) -> None:
+        """Leave out a subset that is proven not to do it, and all that are part of it, which can only be worse."""
         self._excluded.append((~chosen).astype(np.float64))
-        self.proven = self.proven and proven
 
     def cheapest(self, deadline: float = math.inf, margin: float = 0.0) -> NDArray[np.bool_] | None:
         """A cheapest subset that no line and no exclusion rules out; None if there is none.
@@ -80,11 +76,11 @@ class Cover:
         while True:
             found = self._program(asked, deadline)
             if found is None:
-                if margin == 0 and self.proven:
+                if margin == 0:
                     self.cost = math.inf
                 return None
             chosen, cost = found
-            if margin == 0 and self.proven:
+            if margin == 0:
                 self.cost = max(self.cost, cost)
             known = len(self._envelope.lines)
             self._envelope.with_only(chosen.astype(np.float64), self._jobs, deadline)

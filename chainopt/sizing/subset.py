@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 TIME_LIMIT_S = 20.0
 _TRIES = 20
-_MARGINS = (0.0, 0.0, 0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+_MARGINS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 """Shares of the rate that subsets are asked for on top, one after the other until one meets the target."""
+_BISECTIONS = 4
+_EXCLUSIONS = 100
 _PROOF_SHARE = 0.2
 
 
@@ -120,28 +122,59 @@ class _Sizing:
         else:
             jobs = math.inf if target.probability is not None else self.rate * target.response_time_s
             self.cover = Cover(instance, costs, self.rate, jobs)
-        self.tried: dict[bytes, Composition | None] = {}
+        self.tried: dict[bytes, bool] = {}
         self.best: tuple[NDArray[np.bool_], Composition] | None = None
 
     def run(self) -> LeastServers:
+        """Try all servers, then few, then fewer."""
         everything = np.ones(len(self.instance.servers), dtype=bool)
         self.cover.cheapest(self._soon())
         if self.cover.cost < math.inf and not self._impossible(everything):
+            self._try(everything)
+            self._raise_bound()
             self._cover()
-            if self.best is None:
-                self._try(everything)
             self._thin_out()
         else:
             self.cover.cost = math.inf
         return self._answer()
 
-    def _cover(self) -> None:
-        """Subsets that the bound allows, cheapest first, until one meets the target."""
-        for margin in _MARGINS:
-            chosen = self.cover.cheapest(self._soon(), margin)
-            if chosen is None or self._out_of_time() or self._try(chosen):
+    def _raise_bound(self) -> None:
+        """Leave out, one after the other, cheapest subsets that are proven not to meet the target."""
+        end = min(self.deadline, time.monotonic() + _PROOF_SHARE * (self.time_limit_s or math.inf))
+        for _ in range(_EXCLUSIONS):
+            chosen = self.cover.cheapest(min(end, self._soon()))
+            if chosen is None or time.monotonic() > end or not self._impossible(chosen):
                 return
-            self.cover.exclude(chosen, proven=self.cover.proven and self._impossible(chosen))
+            self.cover.exclude(chosen)
+
+    def _cover(self) -> None:
+        """Subsets that the bound allows with more and more to spare, until one meets the target; then with less."""
+        failing, passing = -1.0, math.inf
+        for margin in _MARGINS:
+            if self._out_of_time():
+                return
+            if self._covers(margin):
+                passing = margin
+                break
+            failing = margin
+        for _ in range(_BISECTIONS if 0 <= failing < passing < math.inf else 0):
+            middle = (failing + passing) / 2
+            if self._out_of_time() or self._closed():
+                return
+            if self._covers(middle):
+                passing = middle
+            else:
+                failing = middle
+
+    def _covers(self, margin: float) -> bool:
+        """Whether a cheapest subset with so much to spare meets the target, as far as can be found."""
+        chosen = self.cover.cheapest(self._soon(), margin)
+        if chosen is None:
+            return False
+        known = np.packbits(chosen).tobytes()
+        if known in self.tried:
+            return self.tried[known]
+        return not self._impossible(chosen) and self._try(chosen)
 
     def _thin_out(self) -> None:
         """Take away servers as long as the rest meets the target, dearest first; of equal servers one is tried."""
@@ -151,7 +184,7 @@ class _Sizing:
             for without in self._smaller(self.best[0]):
                 if self._out_of_time():
                     return
-                if self._try(without):
+                if np.packbits(without).tobytes() not in self.tried and self._try(without):
                     improved = True
                     break
 
@@ -178,22 +211,21 @@ class _Sizing:
         return changed
 
     def _try(self, chosen: NDArray[np.bool_]) -> bool:
-        """Whether a composition on these servers is found that meets the target and costs less than the best."""
+        """Whether a composition on these servers is found that meets the target; the cheapest one is kept."""
         key = np.packbits(chosen).tobytes()
         if key in self.tried or not chosen.any():
-            return False
+            return self.tried.get(key, False)
         composition = self._composed(chosen)
-        self.tried[key] = composition
-        if composition is None or not self._meets(composition):
+        self.tried[key] = composition is not None and self._meets(composition)
+        if composition is None or not self.tried[key]:
             return False
         used = np.zeros(chosen.size, dtype=bool)
         used[np.flatnonzero(chosen)[np.unique(composition.hops)]] = True
-        if self.best is None or self.costs[used].sum() < self.costs[self.best[0]].sum():
-            self.best = (used, composition) if np.array_equal(used, chosen) else (chosen, composition)
-            if not np.array_equal(used, chosen):
-                self._try(used)  # some serve no chain
-            return True
-        return False
+        if self.best is None or self.costs[chosen].sum() < self.costs[self.best[0]].sum():
+            self.best = (chosen, composition)
+        if not np.array_equal(used, chosen):
+            self._try(used)  # some serve no chain
+        return True
 
     def _meets(self, composition: Composition) -> bool:
         if self.target is None:
