@@ -67,6 +67,16 @@ class Budget:
         """Whether nothing is left."""
         return self.elapsed_s >= self._limit_s or (self._iterations is not None and self.done >= self._iterations)
 
+    @property
+    def left(self) -> float:
+        """Share of the whole that is not spent or being spent."""
+        return 1.0 - self._shares
+
+    @property
+    def timed(self) -> bool:
+        """Whether a time is a limit."""
+        return math.isfinite(self._limit_s)
+
     def spend(self, share: float, run: Slice, after: Callable[[], None]) -> None:
         """Spend a share of the whole on slices.
 

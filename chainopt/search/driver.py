@@ -10,6 +10,7 @@ import numpy as np
 
 from chainopt.allocation.job_servers import fewest_job_servers
 from chainopt.errors import UnstableError
+from chainopt.exact.cache_allocation import allocate_fewest, allocate_most
 from chainopt.exact.enumeration import value_of
 from chainopt.jit import interrupted
 from chainopt.model.composition import Composition
@@ -22,7 +23,7 @@ from chainopt.search.annealing import Standing, anneal, anneal_disjoint, look
 from chainopt.search.branching import MOST_SERVERS, better_allocation
 from chainopt.search.budget import Budget
 from chainopt.search.disjoint import blocks_for, disjoint_of, hosted_ranges, order_chains, spare_chains
-from chainopt.search.energy import energy, energy_of, objective_value
+from chainopt.search.energy import FALLS_SHORT, energy, energy_of, objective_value
 from chainopt.search.problem import Problem, problem_of
 from chainopt.search.ranges import Ranges, ranges_of
 from chainopt.search.rounds import allocate, rounds_for
@@ -66,11 +67,13 @@ class Plan(NamedTuple):
 
 
 _FEWEST_SERVERS = Plan((0.03,), (0.02,) * 40, (0.03, 0.03))
-_FEW_SERVERS = Plan((0.05, 0.05, 0.05), (0.05, 0.07) * 3, (0.12, 0.12))
+_FEW_SERVERS = Plan((0.02,), (0.03,) * 28, ())
 _MANY_SERVERS = Plan((0.2, 0.15), (), ())
 _FEWEST, _MANY = 10, 60
 _COMPARED = 4
 """States of which the exact value is computed in the end."""
+_GENERATING = 0.1
+"""Share of the time for allocations by column generation, where they are of use."""
 _BRANCHING = 20
 """Slices of branch and bound for the allocation of a placement."""
 
@@ -233,7 +236,37 @@ class _Search:
         ]
         pool = sorted(ended or pool, key=lambda state: state.energy)
         pool += [self._anneal(share, HOT, start) for share, start in zip(plan.second, pool, strict=False)]
-        self._anneal(1.0, WARM, min(pool, key=lambda state: state.energy))
+        last = min(pool, key=lambda state: state.energy)
+        if not (self.budget.timed and self._lacks_rate()):
+            self._anneal(self.budget.left, WARM, last)
+            return
+        self._anneal(self.budget.left - _GENERATING, WARM, last)
+        if self._lacks_rate():
+            self._generate()
+
+    def _lacks_rate(self) -> bool:
+        """Whether a larger total service rate is what is needed."""
+        return self.objective is Objective.RATE or self.best >= FALLS_SHORT
+
+    def _generate(self) -> None:
+        """Allocations of the best placements by column generation: GCA leaves throughput behind.
+
+        What they take depends on the solver, so they are for searches with a time limit only.
+        """
+        for state in sorted(self.ends, key=lambda state: state.energy)[:_COMPARED]:
+            placement, deadline = Placement(state.ranges.start, state.ranges.stop), self.budget.deadline
+            if self.budget.exhausted:
+                return
+            if self.objective is Objective.JOB_SERVERS:
+                found = allocate_fewest(self.instance, placement, self.instance.design_rate, deadline=deadline)
+            else:
+                found = allocate_most(self.instance, placement, deadline=deadline)
+            if found.composition is None:
+                continue
+            self.better.append(found.composition)
+            if self._key(found.composition)[0] == 0:
+                value = value_of(self.instance, found.composition, self.objective)
+                self._note(energy_of(self.problem, value, self.instance.time.places))
 
     def _strings(self, starts: list[Start]) -> list[tuple[NDArray[np.int64], int]]:
         """Disjoint chains to start from, each with its c; none where blocks may not be moved freely."""
