@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from chainopt.baselines.queued_run import QueuedRun
 from chainopt.errors import InfeasibleError
 from chainopt.jit import kernel
 from chainopt.model.placement import checked_slots
 from chainopt.simulation import route_trie
 from chainopt.simulation.heap import drop_first, push
-from chainopt.simulation.records import Records
 from chainopt.simulation.route_trie import ROOT, RouteTrie, number_of_route, step
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Jobs(NamedTuple):
     clock: NDArray[np.float64]
 
 
-class FlowRun:
+class FlowRun(QueuedRun):
     """A simulation in steps.
 
     Parameters
@@ -111,6 +111,7 @@ class FlowRun:
     def __init__(self, instance: Instance, placement: Placement, flow: Flow, pace: Pace) -> None:
         if flow.value <= 0:
             raise InfeasibleError("no jobs flow through the placement")
+        super().__init__(pace.hop_s.shape[1])
         self._links = _links(instance, placement, flow, pace)
         self._slots = checked_slots(instance, placement)
         self._free = self._slots.copy()
@@ -125,20 +126,6 @@ class FlowRun:
             np.zeros(1),
         )
         self._trie = route_trie.empty_trie(2 * self._most)
-        self._arrivals, self._demands = np.empty(0), np.empty((0, pace.hop_s.shape[1]))
-
-    def serve(
-        self, arrivals: NDArray[np.float64], demands: NDArray[np.float64], choices: NDArray[np.float64]
-    ) -> Records:
-        """Serve the next jobs; the records are of the jobs that started and had no record yet."""
-        waiting = self._arrivals.size
-        self._arrivals = np.concatenate([self._arrivals, arrivals])
-        self._demands = np.concatenate([self._demands, demands])
-        return self._run(waiting, drain=False)
-
-    def drain(self) -> Records:
-        """Let all jobs that still wait start."""
-        return self._run(self._arrivals.size, drain=True)
 
     @property
     def routes(self) -> tuple[tuple[int, ...], ...]:
@@ -148,10 +135,15 @@ class FlowRun:
             for route in range(int(self._trie.sizes[1]))
         )
 
-    def _run(self, waiting: int, *, drain: bool) -> Records:
-        jobs = self._arrivals.size
-        self._make_room(jobs)
-        start, departure, route = np.empty(jobs), np.empty(jobs), np.empty(jobs, dtype=np.int64)
+    def _start(
+        self,
+        waiting: int,
+        drain: bool,
+        start: NDArray[np.float64],
+        departure: NDArray[np.float64],
+        chain: NDArray[np.int64],
+    ) -> int:
+        self._make_room(start.size)
         started, come = 0, waiting
         while True:
             started, come, full = _follow(
@@ -167,14 +159,11 @@ class FlowRun:
                 drain,
                 start,
                 departure,
-                route,
+                chain,
             )
             if not full:
-                break
+                return int(started)
             self._trie = route_trie.with_more_room(self._trie)
-        records = Records(self._arrivals[:started], start[:started], departure[:started], route[:started])
-        self._arrivals, self._demands = self._arrivals[started:].copy(), self._demands[started:].copy()
-        return records
 
     def _make_room(self, jobs: int) -> None:
         """Room for so many jobs more; no more than there are slots can run."""

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from chainopt.baselines.queued_run import QueuedRun
 from chainopt.jit import kernel
 from chainopt.simulation.central import service_time
 from chainopt.simulation.heap import drop_first, push
-from chainopt.simulation.records import Records
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class Turns(NamedTuple):
     counts: NDArray[np.int64]
 
 
-class RoundRobinRun:
+class RoundRobinRun(QueuedRun):
     """A simulation in steps.
 
     A job is given to the pipeline whose turn it is, or to the next that is not full, and the turn is then with the one
@@ -52,6 +52,7 @@ class RoundRobinRun:
     """
 
     def __init__(self, pace: NDArray[np.float64], capacities: NDArray[np.int64]) -> None:
+        super().__init__(pace.shape[1])
         self._job_servers = sum(capacities.tolist())
         self._turns = Turns(
             np.ascontiguousarray(pace),
@@ -60,34 +61,22 @@ class RoundRobinRun:
             np.empty(0, dtype=np.int64),
             np.zeros(2, dtype=np.int64),
         )
-        self._arrivals, self._demands = np.empty(0), np.empty((0, pace.shape[1]))
 
-    def serve(
-        self, arrivals: NDArray[np.float64], demands: NDArray[np.float64], choices: NDArray[np.float64]
-    ) -> Records:
-        """Serve the next jobs; the records are of the jobs that started and had no record yet."""
-        waiting = self._arrivals.size
-        self._arrivals = np.concatenate([self._arrivals, arrivals])
-        self._demands = np.concatenate([self._demands, demands])
-        return self._run(waiting, drain=False)
-
-    def drain(self) -> Records:
-        """Let all jobs that still wait start."""
-        return self._run(self._arrivals.size, drain=True)
-
-    def _run(self, waiting: int, *, drain: bool) -> Records:
-        jobs = self._arrivals.size
-        missing = min(self._job_servers, int(self._turns.counts[0]) + jobs) - self._turns.end_s.size
+    def _start(
+        self,
+        waiting: int,
+        drain: bool,
+        start: NDArray[np.float64],
+        departure: NDArray[np.float64],
+        chain: NDArray[np.int64],
+    ) -> int:
+        missing = min(self._job_servers, int(self._turns.counts[0]) + start.size) - self._turns.end_s.size
         if missing > 0:
             self._turns = self._turns._replace(
                 end_s=np.concatenate([self._turns.end_s, np.empty(missing)]),
                 end_pipeline=np.concatenate([self._turns.end_pipeline, np.empty(missing, dtype=np.int64)]),
             )
-        start, departure, pipeline = np.empty(jobs), np.empty(jobs), np.empty(jobs, dtype=np.int64)
-        started = _take_turns(self._turns, self._arrivals, self._demands, waiting, drain, start, departure, pipeline)
-        records = Records(self._arrivals[:started], start[:started], departure[:started], pipeline[:started])
-        self._arrivals, self._demands = self._arrivals[started:].copy(), self._demands[started:].copy()
-        return records
+        return int(_take_turns(self._turns, self._arrivals, self._demands, waiting, drain, start, departure, chain))
 
 
 @kernel
