@@ -15,7 +15,7 @@ from chainopt.errors import UnstableError
 @click.option("--arrival-rate", type=PositiveNumber(), metavar="R", help="Jobs per second, instead of the instance's.")
 @verbosity
 def command(instance: str, solution: str, output: str, arrival_rate: float | None) -> int:
-    """Write a page about SOLUTION: map of the composition, memory, chains, response time against arrival rate, warnings.
+    """Write a page about SOLUTION: map of servers and chains, memory, response time at any arrival rate, warnings.
 
     One HTML file that opens from disk, loads nothing, and prints. Exit code 1 if the load is not below 1; the page is
     written all the same.

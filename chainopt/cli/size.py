@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
+from pydantic import ValidationError
 
 from chainopt.cli.common import (
     PositiveNumber,
@@ -101,7 +102,7 @@ def command(
         found = largest_rate(offered, target, **limits)
         document = _rate_document(found, target)
     else:
-        offered = offered.replace(workload=offered.workload.replace(arrival_rate=Decimal(str(arrival_rate))))
+        offered = _with_rate(offered, arrival_rate)
         found = least_servers(offered, target, costs, **limits)
         document = _servers_document(found, offered, target, priced=cheapest)
     if found.solution is not None:
@@ -114,6 +115,15 @@ def command(
     elif "-" not in (output, save_instance):
         _show(found, document, target)
     return 0 if found.solution is not None else 1
+
+
+def _with_rate(instance: Instance, arrival_rate: float) -> Instance:
+    try:
+        workload = instance.workload.replace(arrival_rate=Decimal(str(arrival_rate)))
+    except ValidationError as error:
+        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise click.BadParameter(message, param_hint="--arrival-rate") from None
+    return instance.replace(workload=workload)
 
 
 def _prices(instance: Instance, source: str) -> list[float]:

@@ -11,22 +11,41 @@ from chainopt import catalog
 if TYPE_CHECKING:
     from chainopt.catalog.gpus import Gpu
 
-_WORDS = re.compile(r"[^0-9a-z.]+")
+_SEPARATORS = re.compile(r"[^0-9a-z.]+")
+_GIGABYTES = re.compile(r"\b([0-9]+)[ _-]*g(i?b)?\b")
+_MAKERS = {"nvidia", "geforce", "tesla", "quadro", "amd", "radeon", "instinct", "intel", "apple"}
+_KINDS_OF_MEMORY = {"hbm2", "hbm2e", "hbm3", "hbm3e", "gddr6", "gddr6x", "gddr7"}
+_SAME = {"sxm4": "sxm", "sxm5": "sxm", "sxm6": "sxm"}
+_SAID_IN_VAIN = {*_MAKERS, *_KINDS_OF_MEMORY, "gpu", "blackwell", "edition", "sxm2", "sxm3"}
+"""Words that nvidia-smi and shops add; the only cards with SXM2 or SXM3 here are the V100s."""
+_NEVER_LEFT_OUT = {"pro", "max", "ultra"}
+"""What makes another product of a name: an RTX 6000 is no RTX PRO 6000, an M2 no M2 Ultra."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A GPU, and the other cards that the name could have meant."""
+    """A GPU, and what is to be said of how it was found.
+
+    Attributes
+    ----------
+    others
+        Other cards that the name could have meant.
+    as_named
+        Whether the name is that of the GPU, but for case and punctuation.
+    """
 
     gpu: Gpu
     others: tuple[str, ...] = ()
+    as_named: bool = True
 
 
 def card(name: str) -> Found:
     """The GPU of a name, or of a part of one such as ``a100-80gb``: of several the slowest.
 
-    A card fits if its name has all words of the one that is asked for, whatever their case and what joins them. Least
-    bandwidth goes first, then least memory, then the order of the catalogue, so that no plan is too good.
+    A card fits if its name has all words of the one that is asked for, whatever their case and what joins them; makers,
+    series and kinds of memory, as in the names of nvidia-smi, do not count. Words that make another product, such as
+    PRO, have to be said. Least bandwidth goes first, then least memory, then the order of the catalogue, so that no
+    plan is too good.
 
     Raises
     ------
@@ -38,8 +57,8 @@ def card(name: str) -> Found:
         return Found(catalog.gpu(name))
     cards = [gpu for gpu in catalog.gpus() if gpu.card is None]
     words = set(_words(wanted))
-    fitting = [gpu for gpu in cards if _joined(gpu.name) == _joined(wanted)] or [
-        gpu for gpu in cards if words and words <= set(_words(gpu.name))
+    fitting = [gpu for gpu in cards if "".join(_words(gpu.name)) == "".join(_words(wanted))] or [
+        gpu for gpu in cards if words and words <= (full := set(_words(gpu.name))) and full & _NEVER_LEFT_OUT <= words
     ]
     if profile:
         slices = {gpu.name.casefold() for gpu in catalog.gpus()}
@@ -47,8 +66,9 @@ def card(name: str) -> Found:
     if not fitting:
         return Found(catalog.gpu(name))  # which says what is close
     fitting.sort(key=lambda gpu: (gpu.bandwidth_gb_s, gpu.memory_bytes))
-    chosen = fitting[0].name + (f":{profile}" if profile else "")
-    return Found(catalog.gpu(chosen), tuple(gpu.name for gpu in fitting[1:]))
+    chosen = catalog.gpu(fitting[0].name + (f":{profile}" if profile else ""))
+    same = _letters(chosen.name) == _letters(name)
+    return Found(chosen, tuple(gpu.name for gpu in fitting[1:]), as_named=same)
 
 
 def joined(gpu: Gpu, devices: int) -> Gpu:
@@ -66,8 +86,10 @@ def joined(gpu: Gpu, devices: int) -> Gpu:
 
 
 def _words(name: str) -> list[str]:
-    return [word for word in _WORDS.split(name.casefold()) if word]
+    """What tells cards apart: ``NVIDIA A100-SXM4-80 GB`` is a100, sxm, 80gb."""
+    words = _SEPARATORS.split(_GIGABYTES.sub(r"\1gb", name.casefold()))
+    return [_SAME.get(word, word) for word in words if word and word not in _SAID_IN_VAIN]
 
 
-def _joined(name: str) -> str:
-    return "".join(_words(name))
+def _letters(name: str) -> str:
+    return _SEPARATORS.sub("", name.casefold())

@@ -8,8 +8,11 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from chainopt.cluster.description import Group
+from pydantic import ValidationError
+
+from chainopt.cluster.description import MOST_DEVICES, Group
 from chainopt.errors import FormatError
+from chainopt.files.document import mistake
 from chainopt.files.text import printable, read_text, source_name
 from chainopt.model.record import shown
 
@@ -20,8 +23,10 @@ if TYPE_CHECKING:
 _LATENCY_MS = {"Sec": Decimal(1000), "MilliSec": Decimal(1)}
 _MEMORY_GB = {"GB": Decimal(1), "MB": Decimal("0.001"), "KB": Decimal("0.000001")}
 _PRODUCT = re.compile(r"([0-9]*\.?[0-9]+(?:e-?[0-9]{1,3})?)\s*\*\s*([A-Za-z]+)", re.ASCII)
-_DEVICES = re.compile(r"(.+)x([0-9]{1,4})", re.ASCII)
+_DEVICES = re.compile(r"(.+)x([0-9]{1,9})", re.ASCII)
 _MOST_NODES = 100_000
+_SAID_BY = {"gpu": "type", "rtt_ms": "latencies of its links, in ms", "memory_gb": "vram_size of its type, in GB"}
+"""Where the file says what a field of a group is."""
 CARDS: Mapping[str, str] = {"A100": "A100-SXM-40GB", "V100": "V100-16GB"}
 """What the profiles of Helix mean by names that fit several cards; other types are looked up as they stand."""
 
@@ -62,19 +67,30 @@ def read_helix(cluster: str | os.PathLike[str], profiles: str | os.PathLike[str]
             )
         there = _latency_ms(sections, f"Link-source-{node}", name)
         back = _latency_ms(sections, f"Link-{node}-sink", name)
-        match = _DEVICES.fullmatch(kind)
-        card, devices = (match[1], int(match[2])) if match else (kind, 1)
-        own = memory_gb.get(kind)
-        groups.append(
-            Group(
-                gpu=CARDS.get(card, card),
-                devices=devices,
-                rtt_ms=there + back,
-                name=f"node-{node}",
-                memory_gb=None if own is None else own / devices,
-            )
-        )
+        groups.append(_group(kind, there + back, node, memory_gb.get(kind), name))
     return tuple(groups)
+
+
+def _group(kind: str, rtt_ms: Decimal, node: int, memory_gb: Decimal | None, source: str) -> Group:
+    """The server of a node; `memory_gb` is that of all GPUs of its type."""
+    section = f"[ComputeNode-{node}]"
+    match = _DEVICES.fullmatch(kind)
+    card, devices = (match[1], int(match[2])) if match else (kind, 1)
+    if not 1 <= devices <= MOST_DEVICES:
+        expected = f"a GPU, or one and x and the number of them from 1 to {MOST_DEVICES}, such as T4x2"
+        raise FormatError(f"expected {expected}, got {shown(kind)}", source=source, path=f"{section} type")
+    try:
+        return Group(
+            gpu=CARDS.get(card, card),
+            devices=devices,
+            rtt_ms=rtt_ms,
+            name=f"node-{node}",
+            memory_gb=None if memory_gb is None else memory_gb / devices,
+        )
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        path = f"{section} {_SAID_BY.get(str(detail['loc'][0]), '')}".rstrip()
+        raise FormatError(mistake(detail), source=source, path=path) from None
 
 
 def _sections(source: str | os.PathLike[str]) -> configparser.ConfigParser:

@@ -106,7 +106,10 @@ def _is_path(text: str, path: Path) -> bool:
     if text.endswith(".json"):
         return True
     names = {name.casefold() for model in catalog.models() for name in (model.name, model.id) if name}
-    return text.casefold() not in names and (path / "config.json").is_file()
+    try:
+        return text.casefold() not in names and (path / "config.json").is_file()
+    except (OSError, ValueError):  # such as a name that is too long for a file
+        return False
 
 
 def _ids(cluster: Cluster) -> Iterator[list[str]]:
@@ -158,6 +161,8 @@ def _assumptions(cluster: Cluster, model: Model, found: list[Found], *, known: i
     """What was taken for granted, most doubtful first."""
     engine = cluster.engine
     for group, its in zip(cluster.servers, found, strict=True):
+        if not its.as_named and not its.others:
+            yield f"{group.gpu} is taken as {its.gpu.name}"
         if its.others:
             yield f"{group.gpu} is taken as {its.gpu.name}, the slowest of it and {', '.join(its.others)}"
         if its.gpu.confidence != "high":

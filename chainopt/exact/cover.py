@@ -73,6 +73,9 @@ class Cover:
             Share of the rate that is asked for on top; only without it the bound grows.
         """
         asked = self._rate * (1 + margin)
+        if len(self._envelope.lines) == 1:  # lines that are close for all servers are a good start
+            self._envelope.with_only(np.ones(self._costs.size), self._jobs, deadline)
+        out_of_time = False
         while True:
             found = self._program(asked, deadline)
             if found is None:
@@ -82,14 +85,17 @@ class Cover:
             chosen, cost = found
             if margin == 0:
                 self.cost = max(self.cost, cost)
+            if out_of_time:
+                return chosen
             known = len(self._envelope.lines)
             self._envelope.with_only(chosen.astype(np.float64), self._jobs, deadline)
             reached = [
                 slope * self._jobs + float(rooms[chosen].sum())
                 for (slope, _), rooms in zip(self._envelope.lines[known:], self._envelope.rooms[known:], strict=True)
             ]
-            if min(reached, default=math.inf) >= asked * (1 - 2 * _SLACK) or time.monotonic() > deadline:
+            if min(reached, default=math.inf) >= asked * (1 - 2 * _SLACK):
                 return chosen
+            out_of_time = time.monotonic() > deadline  # then once more over the lines so far
 
     def _program(self, asked: float, deadline: float) -> tuple[NDArray[np.bool_], float] | None:
         """Min Σ_j w_j y_j over the lines so far, and its proven optimum; None if there is no solution."""

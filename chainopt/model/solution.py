@@ -10,6 +10,7 @@ from pydantic import FailFast, Field, PrivateAttr
 
 from chainopt.model.composition import Composition
 from chainopt.model.evaluation import Evaluation, Time
+from chainopt.model.html_table import solution_table
 from chainopt.model.instance import BlockRange, Instance
 from chainopt.model.placement import Placement
 from chainopt.model.record import Digest, Integer, Name, Real, Record, Tags
@@ -119,6 +120,10 @@ class Solution(Record):
             [[_position(instance, server) for server in chain.servers] for chain in self.chains],
             [chain.capacity for chain in self.chains],
         )
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        return solution_table(self)
 
     @property
     def value(self) -> float | None:

@@ -174,7 +174,8 @@ def facts(instance: Instance, solution: Solution, arrival_rate: float | None = N
     given = float(instance.workload.arrival_rate)
     rate = given if arrival_rate is None else float(arrival_rate)
     evaluation = evaluate(composition, rate)
-    shares, quantiles = None, ()
+    shares: NDArray[np.float64] | None = None
+    quantiles: tuple[tuple[float, float], ...] = ()
     if evaluation.mean_response_time_s is not None:
         exact = response_time(composition, rate)
         shares, quantiles = exact.shares, tuple((q, exact.quantile(q)) for q in QUANTILES)
@@ -191,7 +192,9 @@ def facts(instance: Instance, solution: Solution, arrival_rate: float | None = N
     )
 
 
-def _chains(composition: Composition, shares: NDArray[np.float64] | None, arrival_rate: float) -> tuple[ChainFacts, ...]:
+def _chains(
+    composition: Composition, shares: NDArray[np.float64] | None, arrival_rate: float
+) -> tuple[ChainFacts, ...]:
     return tuple(
         ChainFacts(
             chain.servers,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chainopt.quantity import at_least
+from chainopt.report.words import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -71,16 +72,16 @@ def _single_points(facts: Facts) -> Iterator[Finding]:
             stops,
             "Single point of failure",
             "Every chain passes: without {one} nothing runs. " + advice,
-            lambda server: f"{len(server.chains)} of {len(facts.chains)} chains",
+            lambda server: f"blocks {blocks(server.start, server.stop)}",
         )
     if breaks:
         breaks.sort(key=lambda j: facts.servers[j].rate_without)
         yield _about(
             facts,
             breaks,
-            "Too little is left without",
+            "Overload if one fails",
             "Without {one} the chains that are left have a load of 1 or more. " + advice,
-            lambda server: f"{server.rate_without:.3g} jobs/s left",
+            lambda server: f"{server.rate_without:.4g} jobs/s left",
         )
 
 
@@ -93,7 +94,7 @@ def _idle_memory(facts: Facts) -> Iterator[Finding]:
             facts,
             idle,
             "Idle memory",
-            f"More than {MUCH_IDLE:.0%} of the memory is neither blocks nor cache of full chains, {total:.4g} GB in all.",
+            f"Over {MUCH_IDLE:.0%} of the memory is neither blocks nor cache of full chains, {total:.4g} GB in all.",
             lambda server: f"{server.free_gb:.4g} GB, {server.idle:.0%}",
         )
 
@@ -101,7 +102,7 @@ def _idle_memory(facts: Facts) -> Iterator[Finding]:
 def _without_blocks(facts: Facts) -> Iterator[Finding]:
     empty = [j for j, server in enumerate(facts.servers) if not server.blocks]
     if empty:
-        text = "They could be switched off, or the objective does not need them."
+        text = "Their memory is free for other work, or for hosting blocks once more."
         yield _about(facts, empty, "Hosting nothing", text, lambda server: f"{server.memory_gb:.4g} GB")
 
 
@@ -109,7 +110,13 @@ def _unused(facts: Facts) -> Iterator[Finding]:
     unused = [j for j, server in enumerate(facts.servers) if server.blocks and not server.chains]
     if unused:
         text = "They host blocks, but no chain passes."
-        yield _about(facts, unused, "No chain passes", text, lambda server: f"{server.blocks} blocks")
+        yield _about(
+            facts,
+            unused,
+            "No chain passes",
+            text,
+            lambda server: "1 block" if server.blocks == 1 else f"{server.blocks} blocks",
+        )
 
 
 def _about(

@@ -13,7 +13,8 @@ MOST_SERVERS = 300
 MOST_CHAINS = 150
 """Most that are drawn; more would be neither read nor fast."""
 
-_BAR = 0.72  # of a row's height
+BAR = 0.72
+"""Height of a bar, of a row's."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,23 @@ class Layout:
 def layout(facts: Facts, most_servers: int = MOST_SERVERS, most_chains: int = MOST_CHAINS) -> Layout:
     """Lay out the servers that host blocks and the chains through them.
 
-    Where there are too many, the servers that carry most of the total service rate stay, and of the chains whose
-    servers all stay, those that carry most.
+    Where there are too many, chains are taken by decreasing rate as long as their servers find room; the room that is
+    left is for servers without a chain that is drawn, again those that carry most.
     """
-    hosting = [j for j, server in enumerate(facts.servers) if server.blocks]
     total = facts.total_service_rate
-    busiest = sorted(hosting, key=lambda j: (facts.servers[j].rate_without - total, j))[:most_servers]
-    rows = sorted(busiest, key=lambda j: (facts.servers[j].start, facts.servers[j].stop, j))
-    shown = set(rows)
-    possible = [k for k, chain in enumerate(facts.chains) if shown.issuperset(chain.servers)]
-    drawn = sorted(sorted(possible, key=lambda k: (-facts.chains[k].rate, k))[:most_chains])
-    return Layout(tuple(rows), _lines(facts, rows, drawn), len(hosting) - len(rows), len(facts.chains) - len(drawn))
+    drawn: list[int] = []
+    shown: set[int] = set()
+    for k in sorted(range(len(facts.chains)), key=lambda k: (-facts.chains[k].rate, k)):
+        together = shown.union(facts.chains[k].servers)
+        if len(together) <= most_servers and len(drawn) < most_chains:
+            drawn.append(k)
+            shown = together
+    hosting = [j for j, server in enumerate(facts.servers) if server.blocks]
+    others = sorted((j for j in hosting if j not in shown), key=lambda j: (facts.servers[j].rate_without - total, j))
+    shown.update(others[: most_servers - len(shown)])
+    rows = sorted(shown, key=lambda j: (facts.servers[j].start, facts.servers[j].stop, j))
+    left_out = len(hosting) - len(rows), len(facts.chains) - len(drawn)
+    return Layout(tuple(rows), _lines(facts, rows, sorted(drawn)), *left_out)
 
 
 def _lines(facts: Facts, rows: list[int], drawn: list[int]) -> tuple[Line, ...]:
@@ -75,9 +82,7 @@ def _lines(facts: Facts, rows: list[int], drawn: list[int]) -> tuple[Line, ...]:
     for k in drawn:
         for j in facts.chains[k].servers:
             passing[j].append(k)
-    lane = {
-        (j, k): (rank + 1) / (len(chains) + 1) for j, chains in passing.items() for rank, k in enumerate(chains)
-    }
+    lane = {(j, k): (rank + 1) / (len(chains) + 1) for j, chains in passing.items() for rank, k in enumerate(chains)}
     length = facts.instance.service.blocks
     spread = min(0.6, 0.008 * length)  # in blocks: lines that change servers at the same boundary stand side by side
     lines = []
@@ -86,7 +91,7 @@ def _lines(facts: Facts, rows: list[int], drawn: list[int]) -> tuple[Line, ...]:
         points = []
         at = 0.0
         for j, blocks in zip(facts.chains[k].servers, facts.chains[k].blocks, strict=True):
-            y = row_of[j] + (1 - _BAR) / 2 + _BAR * lane[j, k]
+            y = row_of[j] + (1 - BAR) / 2 + BAR * lane[j, k]
             end = at + blocks
             points += [(_inside(at, aside, length), y), (_inside(end, aside, length), y)]
             at = end
@@ -99,7 +104,7 @@ def _inside(boundary: float, aside: float, length: int) -> float:
 
 
 def ticks(largest: float, most: int = 8) -> list[float]:
-    """Round numbers from 0 to at most `largest`: 1, 2 or 5 times a power of ten apart."""
+    """Round numbers from 0 to at most `largest`, 1, 2 or 5 times a power of ten apart; `most` is at least 3."""
     if largest <= 0:
         return [0.0]
     exponent = floor(log10(largest / most))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chainopt.dispatch.operation import Operation
+    from chainopt.model.composition import Composition
+    from chainopt.model.instance import Instance
+    from chainopt.model.solution import Solution
     from chainopt.simulation.experiment import Traffic
     from chainopt.simulation.intervals import Estimate
     from chainopt.simulation.records import Records
@@ -84,13 +87,34 @@ def simulated(
         runs = {policy: operation.run(policy, traffic.jobs, thresholds) for policy in policies}
         for outcome in compare(runs, traffic, exact_mean_s(rates, capacities, traffic), each=each):
             points[outcome.policy].append(outcome.mean)
+    return _curve(operation.instance.name, composition, points)
+
+
+def exact_curve(instance: Instance, solution: Solution) -> LoadCurve:
+    """The curve of a solution without anything simulated.
+
+    Raises
+    ------
+    ValueError
+        If placement or chains do not fit the instance.
+    """
+    return _curve(instance.name, solution.bind(instance).composition, {})
+
+
+def _curve(name: str, composition: Composition, points: dict[str, list[Estimate]]) -> LoadCurve:
+    rates, capacities, total = composition.service_rates, composition.capacities, composition.total_service_rate
     exact = [response_time(composition, load * total).mean_response_time_s for load in _FINE]
     bounds = np.array([jffc_bounds(rates, capacities, load * total) for load in _FINE])
-    return LoadCurve(operation.instance.name, total, _FINE, np.array(exact), bounds[:, 0], bounds[:, 1], points)
+    return LoadCurve(name, total, _FINE, np.array(exact), bounds[:, 0], bounds[:, 1], points)
 
 
-def plot_load_curve(curve: LoadCurve) -> Figure:
+def plot_load_curve(curve: LoadCurve, arrival_rate: float | None = None) -> Figure:
     """Draw it; bars are 95 % confidence intervals.
+
+    Parameters
+    ----------
+    arrival_rate
+        λ, jobs per second: marked as the operating point if given, and below the total service rate.
 
     Raises
     ------
@@ -109,6 +133,11 @@ def plot_load_curve(curve: LoadCurve) -> Figure:
     for number, (policy, estimates) in enumerate(curve.simulated.items()):
         means, halves = ([getattr(e, name) for e in estimates] for name in ("mean", "half_width"))
         axes.errorbar(LOADS, means, halves, fmt=_MARKERS[number % len(_MARKERS)], markersize=4, capsize=2, label=policy)
+    if arrival_rate is not None and arrival_rate < curve.total_service_rate:
+        load = arrival_rate / curve.total_service_rate
+        axes.axvline(load, color="0.3", linewidth=0.8)
+        mean = float(np.interp(load, curve.loads, curve.exact_s))
+        axes.plot([load], [mean], "o", color="black", label=f"{arrival_rate:.4g} jobs/s")
     shown = max(3 * float(np.interp(0.9, curve.loads, curve.exact_s)) / 2, float(curve.exact_s[0]) * 2)
     axes.set(
         xlim=(0, 1),

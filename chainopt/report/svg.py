@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainopt.report.layout import ticks
+from chainopt.report.layout import BAR, ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from chainopt.report.layout import Layout
 
 CURVE_HEIGHT = 320
-_BAR = 0.72
 
 
 def row_height(rows: int) -> int:
@@ -66,9 +65,9 @@ def map_bars(facts: Facts, layout: Layout) -> list[Bar]:
             j,
             "hosted",
             percent(facts.servers[j].start / length),
-            compact(height * (i + (1 - _BAR) / 2)),
+            compact(height * (i + (1 - BAR) / 2)),
             percent(facts.servers[j].blocks / length),
-            compact(height * _BAR),
+            compact(height * BAR),
         )
         for i, j in enumerate(layout.rows)
     ]
@@ -104,10 +103,8 @@ def memory_bars(facts: Facts, rows: Sequence[int]) -> list[Bar]:
             ("free", server.free_gb),
         ):
             if size > 0:
-                y, tall = height * (i + (1 - _BAR) / 2), height * _BAR
-                bars.append(
-                    Bar(j, kind, percent(at / largest), compact(y), percent(size / largest), compact(tall))
-                )
+                y, tall = height * (i + (1 - BAR) / 2), height * BAR
+                bars.append(Bar(j, kind, percent(at / largest), compact(y), percent(size / largest), compact(tall)))
             at += size
     return bars
 
@@ -116,7 +113,9 @@ def memory_ticks(facts: Facts, rows: Sequence[int]) -> list[Tick]:
     """GB along the memory picture."""
     largest = max(facts.servers[j].memory_gb for j in rows)
     return [
-        Tick(percent(mark / largest), f"{mark:g}", "start" if mark == 0 else "end" if mark > 0.95 * largest else "middle")
+        Tick(
+            percent(mark / largest), f"{mark:g}", "start" if mark == 0 else "end" if mark > 0.95 * largest else "middle"
+        )
         for mark in ticks(largest, 6)
     ]
 

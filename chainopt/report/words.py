@@ -31,9 +31,7 @@ def blocks(start: int, stop: int) -> str:
 def chain_sentence(facts: Facts, k: int) -> str:
     """What there is to say of a chain."""
     chain = facts.chains[k]
-    hops = [
-        f"{facts.servers[j].name} ({count})" for j, count in zip(chain.servers, chain.blocks, strict=True)
-    ]
+    hops = [f"{facts.servers[j].name} ({count})" for j, count in zip(chain.servers, chain.blocks, strict=True)]
     jobs = "1 job" if chain.capacity == 1 else f"{chain.capacity} jobs"
     text = f"Chain {k}: {_listed(hops, ' → ')}. {jobs} at once, {number(chain.service_time_s)} s each"
     return f"{text}." if chain.share is None else f"{text}; {share(chain.share)} of the jobs, {share(chain.busy)} busy."

@@ -30,6 +30,8 @@ _TRIES = 10
 _BOUND_SHARE = 0.2
 _CLOSE = 1e-3
 _DIGITS = 9
+_LEAST = 1e-8
+"""Jobs per second; instances know none below a tenth of it."""
 _ITERATIONS = 1_000_000
 _SCAN = 1 - np.concatenate((np.geomspace(1e-6, 0.05, 25), np.linspace(0.06, 0.999, 50)))
 """Loads at which a composition is looked at, in descending order."""
@@ -48,8 +50,8 @@ class LargestRate:
     value_s
         Its mean or quantile, seconds.
     bound
-        Proven, for every placement, allocation and dispatch policy: no larger rate meets the target; jobs per second.
-        Where the target is a quantile, the bound is the largest total service rate.
+        Proven, for every placement, allocation and dispatch policy that finishes all jobs: no larger rate meets the
+        target; jobs per second. Where the target is a quantile, it is a bound on the total service rate.
     """
 
     instance: Instance
@@ -95,12 +97,12 @@ def largest_rate(
     if bound == 0.0:
         return LargestRate(instance, None, None, 0.0)
     found, rate = _climb(instance, target, bound, deadline, {"iterations": iterations, "seed": seed}, time_limit_s)
-    if found is None:
+    if found is None or rate < _LEAST:
         return LargestRate(instance, None, None, bound)
     exact_rate = _rounded_down(rate)
     sized = instance.replace(workload=instance.workload.replace(arrival_rate=exact_rate))
     answer = Answer(sized, "size", Objective.RESPONSE_TIME, seed, {"response_time_s": target.response_time_s})
-    proven = response_bound(envelope, float(exact_rate), limit)
+    proven = response_bound(envelope, float(exact_rate), time.monotonic())  # from the lines that are there
     solution = answer.solution(Status.FEASIBLE, found, proven, probability=target.probability)
     return LargestRate(sized, solution, target.value_s(found, float(exact_rate)), max(bound, float(exact_rate)))
 
@@ -131,11 +133,11 @@ def _bound(envelope: Envelope, target: Target, deadline: float) -> float:
     """Proven: no arrival rate above it meets the target."""
     if target.least_s(envelope.fastest_s) > target.response_time_s:
         return 0.0
-    envelope.solve(envelope.most_jobs, deadline)
     if target.probability is not None:
+        envelope.solve(envelope.most_jobs, deadline)
         return envelope.most
     possible, impossible = 0.0, envelope.most
-    while impossible - possible > _CLOSE * impossible / 4:
+    while impossible - possible > _CLOSE * impossible / 4:  # cheap once the time is up
         rate = (possible + impossible) / 2
         if response_bound(envelope, rate, deadline) > target.response_time_s:
             impossible = rate
@@ -156,10 +158,10 @@ def _climb(
     best: Composition | None = None
     rate, too_much = 0.0, bound
     for attempt in range(_TRIES):
-        if time.monotonic() > deadline or too_much - rate <= _CLOSE * too_much:
-            break
         share = 0.5 if attempt else 0.9
         tried = rate + share * (too_much - rate)
+        if time.monotonic() > deadline or too_much - rate <= _CLOSE * too_much or tried < _LEAST:
+            break
         limit = None if time_limit_s is None else (deadline - time.monotonic()) / max(1, (_TRIES - attempt) / 2)
         composition = _composed(instance, tried, limit, options)
         reached = 0.0 if composition is None else highest_rate(composition, target)

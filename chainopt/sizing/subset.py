@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from chainopt.sizing.target import Target
 
 TIME_LIMIT_S = 20.0
+SAME = 5e-6
+"""Costs that are as much above the bound, relative, count as proven: the bound is eased for the solver's tolerances."""
 _TRIES = 20
 _MARGINS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 """Shares of the rate that subsets are asked for on top, one after the other until one meets the target."""
@@ -51,8 +53,8 @@ class LeastServers:
     cost
         Of the servers; infinite where nothing was found.
     bound
-        Proven, for every placement, allocation and dispatch policy: no subset that meets the target costs less.
-        Infinite where not even all servers do.
+        Proven, for every placement, allocation and dispatch policy that finishes all jobs: no subset that meets the
+        target costs less. Infinite where not even all servers do.
     """
 
     instance: Instance
@@ -64,7 +66,7 @@ class LeastServers:
     @property
     def optimal(self) -> bool:
         """Whether nothing cheaper exists."""
-        return self.solution is not None and self.cost <= self.bound * (1 + 1e-6)
+        return self.solution is not None and self.cost <= self.bound * (1 + SAME)
 
 
 def least_servers(
@@ -279,7 +281,7 @@ class _Sizing:
         return time.monotonic() > self.deadline
 
     def _closed(self) -> bool:
-        return self.best is not None and float(self.costs[self.best[0]].sum()) <= self._bound() * (1 + 1e-6)
+        return self.best is not None and float(self.costs[self.best[0]].sum()) <= self._bound() * (1 + SAME)
 
     def _bound(self) -> float:
         """The bound on the cost, a whole number where all costs are."""

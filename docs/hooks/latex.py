@@ -15,25 +15,50 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 LOG = logging.getLogger("mkdocs.hooks.latex")
+
 _FORMULA = re.compile(
-    r'<span class="arithmatex">\\\((?P<inline>.*?)\\\)</span>|<div class="arithmatex">\s*\\\[(?P<display>.*?)\\\]\s*</div>',
+    r'<span class="arithmatex">\\\((?P<inline>.*?)\\\)</span>'
+    r'|<div class="arithmatex">\s*\\\[(?P<display>.*?)\\\]\s*</div>',
     re.DOTALL,
 )
-_TAG = re.compile(r"<pre.*?</pre>|<code.*?</code>|<math.*?</math>|<[^>]*>", re.DOTALL)
+_NO_TEXT = re.compile(r"<pre.*?</pre>|<code.*?</code>|<math.*?</math>|<[^>]*>", re.DOTALL)
+
+# What the converter does not know, in words that it knows; browsers ignore its double-struck and upright variants.
+_REWRITTEN = (
+    (r"\\textstyle\b", ""),
+    (r"\\mathbb\s*\{?E\b\}?", "𝔼"),
+    (r"\\mathbb\s*\{?P\b\}?", "ℙ"),
+    (r"\\mathrm\{", r"\\text{"),
+    (r"\\arg\s*\\(min|max)\b", r"\\operatorname{arg\1}"),
+    (r"(\\[bB]ig+[lr]?)\s*\\lfloor\b", r"\1⌊"),
+    (r"(\\[bB]ig+[lr]?)\s*\\rfloor\b", r"\1⌋"),
+    (r"(\\[bB]ig+[lr]?)\s*\\lceil\b", r"\1⌈"),
+    (r"(\\[bB]ig+[lr]?)\s*\\rceil\b", r"\1⌉"),
+    (r"(?:\\[bB]ig+[lr]?)\s*\\(?:\{|lbrace\b)", r"\\lbrace "),
+    (r"(?:\\[bB]ig+[lr]?)\s*\\(?:\}|rbrace\b)", r"\\rbrace "),
+)
 
 
 def on_page_content(content: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Replace what arithmatex has found; warn of formulas that are not understood, or not found."""
+    """Replace what arithmatex has found, and warn of formulas that are not understood, or not found."""
 
-    def mathml(found: re.Match[str]) -> str:
+    def shown(found: re.Match[str]) -> str:
         inline = found["inline"] is not None
         latex = html.unescape(found["inline"] if inline else found["display"]).strip()
-        result = convert(latex.replace(r"\textstyle", ""), display="inline" if inline else "block")
+        result = mathml(latex, inline=inline)
         if "\\" in result:
             LOG.warning("%s: a command that is not known in the formula %s", page.file.src_uri, latex)
         return result if inline else f'<div class="formula">{result}</div>'
 
-    content = _FORMULA.sub(mathml, content)
-    for left in re.finditer(r".{0,40}(\$|\\\(|\\\[).{0,40}", _TAG.sub("", content)):
+    content = _FORMULA.sub(shown, content)
+    for left in re.finditer(r".{0,40}(\$|\\\(|\\\[).{0,40}", _NO_TEXT.sub("", content)):
         LOG.warning("%s: not taken for a formula: %s", page.file.src_uri, left[0])
     return content
+
+
+def mathml(latex: str, *, inline: bool) -> str:
+    """MathML of a formula, in a line of text or in one of its own."""
+    for pattern, replacement in _REWRITTEN:
+        latex = re.sub(pattern, replacement, latex)
+    result = str(convert(latex, display="inline" if inline else "block"))
+    return result.replace("<mo>&#x0221E;</mo>", "<mi>&#x0221E;</mi>")  # infinity is no operator, with space around it

@@ -1,7 +1,7 @@
 """Files of the repository outside docs/ become pages too, and links between all of them keep working.
 
-A page links to files by their place in the repository, as GitHub shows it. What is linked, directly or through other
-pages, is on the site: PATH outside docs/ stands at project/PATH there. A folder is its README.md, or a list of its pages.
+A page links to files by their place in the repository, as on GitHub. What is linked, directly or through other pages,
+is on the site: PATH outside docs/ stands at project/PATH there. A folder is its README.md, or a list of its pages.
 """
 
 from __future__ import annotations
@@ -15,14 +15,20 @@ from typing import TYPE_CHECKING
 from mkdocs.structure.files import File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
-ALWAYS = ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/results/*.md", "instances/*/README.md", "examples/*/README.md")
+ALWAYS = (
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "benchmarks/results/**/*.md",
+    "instances/*/README.md",
+    "examples/*/README.md",
+)
 """Pages outside docs/ that are on the site even if nobody links to them."""
 
 _CODE = re.compile(r"^(?P<fence>`{3,}).*?^(?P=fence)`*$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -69,7 +75,7 @@ def _targets(markdown: str, here: str) -> Iterator[str]:
             yield _resolve(link["path"], here)
 
 
-def _outside_code(markdown: str, change) -> str:  # type: ignore[no-untyped-def]
+def _outside_code(markdown: str, change: Callable[[str], str]) -> str:
     parts, end = [], 0
     for code in _CODE.finditer(markdown):
         parts += [change(markdown[end : code.start()]), code[0]]

@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import yarl
 from aiohttp import web
+from multidict import CIMultiDict
 
 sys.path.insert(0, str(Path(__file__).parent))
 from jffc import Chain, Dispatcher
@@ -29,15 +31,21 @@ from jffc import Chain, Dispatcher
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
 
+    from multidict import CIMultiDictProxy
+
 HOP_BY_HOP = frozenset(
     {
-        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers"),
-        *("transfer-encoding", "upgrade", "host", "content-length"),
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"),
+        *("transfer-encoding", "upgrade", "host", "content-length", "expect"),
     }
 )
-"""Headers of one connection [RFC 9110, section 7.6.1], and what aiohttp sets by itself."""
+"""Headers of one connection [RFC 9110, section 7.6.1], what aiohttp sets, and Expect, which is met here."""
+NOT_INVENTED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""Headers that aiohttp would add to a request that has none."""
 MOST_BODY = 64 * 2**20
 CHUNK = 2**16
+ATTEMPTS = 2
+"""Chains that may fail while they compute the same request; it may be what makes them fail."""
 
 
 class ClientGone(Exception):  # noqa: N818
@@ -52,19 +60,32 @@ class Gateway:
     chains
         As in chains.json.
     patience_s
-        Seconds that a request waits for a chain before it is refused with 503.
+        Seconds that a request waits for chains before it is refused with 503.
     most_waiting
         Requests that may wait; more are refused with 503 at once.
     probe_s
         Seconds between two looks at a chain that does not answer.
+    silence_s
+        Seconds without a byte after which a chain counts as lost.
     """
 
     def __init__(
-        self, chains: list[Chain], *, patience_s: float = 600, most_waiting: int = 100_000, probe_s: float = 1
+        self,
+        chains: list[Chain],
+        *,
+        patience_s: float = 600,
+        most_waiting: int = 100_000,
+        probe_s: float = 1,
+        silence_s: float = 3600,
     ) -> None:
         self.dispatcher = Dispatcher(chains)
-        self.patience_s, self.most_waiting, self.probe_s = patience_s, most_waiting, probe_s
+        self.patience_s, self.most_waiting = patience_s, most_waiting
+        self.probe_s, self.silence_s = probe_s, silence_s
         self._probes: set[asyncio.Task[None]] = set()
+
+    def runner(self) -> web.AppRunner:
+        """What serves it: requests end when their clients leave, and bodies stay as they come."""
+        return web.AppRunner(self.application(), handler_cancellation=True, auto_decompress=False)
 
     def application(self) -> web.Application:
         """The gateway as an application of aiohttp."""
@@ -76,8 +97,11 @@ class Gateway:
 
     async def _session(self, application: web.Application) -> AsyncIterator[None]:
         connector = aiohttp.TCPConnector(limit=0)  # the capacities are the limit
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=self.silence_s)
+        jar = aiohttp.DummyCookieJar()  # cookies are between the client and the chain
+        async with aiohttp.ClientSession(
+            connector=connector, timeout=timeout, cookie_jar=jar, auto_decompress=False
+        ) as session:
             self._client = session
             yield
         for probe in self._probes:
@@ -92,33 +116,51 @@ class Gateway:
     async def forward(self, request: web.Request) -> web.StreamResponse:
         """Pass a request to a chain, and its answer back."""
         if self.dispatcher.waiting >= self.most_waiting:
-            return self._refused("too many requests wait")
+            return self._refused(503, "too many requests wait")
         body = await request.read()
-        arrived, ticket = time.monotonic(), self.dispatcher.ticket()
+        ticket, waited_s, failed = self.dispatcher.ticket(), 0.0, 0
         while True:
-            patience_s = self.patience_s - (time.monotonic() - arrived)
-            try:
-                chain = await asyncio.wait_for(self.dispatcher.acquire(ticket), max(0.0, patience_s))
-            except TimeoutError:
-                return self._refused("no chain is free")
+            asked = time.monotonic()
+            chain = self.dispatcher.take_free() or await self._waited_for(ticket, self.patience_s - waited_s)
+            waited_s += time.monotonic() - asked
+            if chain is None:
+                return self._refused(503, "no chain is free")
             answered = False
             try:
-                waited_s = time.monotonic() - arrived
                 async with self._client.request(
                     request.method,
-                    chain.endpoint.rstrip("/") + request.path_qs,
-                    headers=[(k, v) for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP],
-                    data=body,
+                    _target(chain, request),
+                    headers=_end_to_end(request.headers),
+                    skip_auto_headers=NOT_INVENTED,
+                    data=body or None,
                     allow_redirects=False,
                 ) as answer:
                     answered = True
                     return await self._passed_back(request, answer, chain, waited_s)
-            except (TimeoutError, aiohttp.ClientError, ConnectionError):
+            except ClientGone:
+                raise
+            except aiohttp.ClientConnectorError:
+                self._lost(chain)  # it never got the request
+            except (aiohttp.ClientConnectionError, ConnectionError, TimeoutError):
                 self._lost(chain)
                 if answered:  # the client has a part of the answer: it has to see that this is not all
                     raise
+                failed += 1
+                if failed >= ATTEMPTS:
+                    return self._refused(502, f"{failed} chains have failed on this request")
+            except aiohttp.ClientError as error:  # an answer that makes no sense
+                if answered:
+                    raise
+                return self._refused(502, f"{chain.name} answers what cannot be understood: {type(error).__name__}")
             finally:
                 self.dispatcher.release(chain, served=answered)
+
+    async def _waited_for(self, ticket: int, patience_s: float) -> Chain | None:
+        """A chain, in turn; None if there is none in time."""
+        try:
+            return await asyncio.wait_for(self.dispatcher.acquire(ticket), max(0.0, patience_s))
+        except TimeoutError:
+            return None
 
     @staticmethod
     async def _passed_back(
@@ -126,9 +168,7 @@ class Gateway:
     ) -> web.StreamResponse:
         """The answer, as it comes."""
         response = web.StreamResponse(status=answer.status, reason=answer.reason)
-        for key, value in answer.headers.items():
-            if key.lower() not in HOP_BY_HOP:
-                response.headers.add(key, value)
+        response.headers.extend(_end_to_end(answer.headers))
         if answer.content_length is not None:
             response.content_length = answer.content_length
         response.headers["X-Chain"] = chain.name
@@ -140,8 +180,9 @@ class Gateway:
         return response
 
     @staticmethod
-    def _refused(reason: str) -> web.Response:
-        return web.json_response({"error": {"message": reason, "type": "overloaded"}}, status=503)
+    def _refused(status: int, reason: str) -> web.Response:
+        kind = {502: "chain_failed", 503: "overloaded"}[status]
+        return web.json_response({"error": {"message": reason, "type": kind}}, status=status)
 
     def _lost(self, chain: Chain) -> None:
         """Give it nothing more, and look for it."""
@@ -160,6 +201,18 @@ class Gateway:
                 async with self._client.get(url, timeout=aiohttp.ClientTimeout(total=10)) as answer:
                     if answer.status < 500:
                         self.dispatcher.found(chain)
+
+
+def _target(chain: Chain, request: web.Request) -> yarl.URL:
+    """The same path at the chain, letter by letter."""
+    path = request.raw_path if request.raw_path.startswith("/") else request.path_qs
+    return yarl.URL(chain.endpoint.rstrip("/") + path, encoded=True)
+
+
+def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """The headers that are for the other end."""
+    named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
+    return CIMultiDict((key, value) for key, value in headers.items() if key.lower() not in HOP_BY_HOP | named)
 
 
 async def _to_client(sending: Awaitable[Any]) -> None:
@@ -189,7 +242,20 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=600, metavar="S", help="seconds that a request may wait")
     arguments = parser.parse_args()
     gateway = Gateway(read_chains(arguments.chains), patience_s=arguments.patience)
-    web.run_app(gateway.application(), host=arguments.host, port=arguments.port, handler_cancellation=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(gateway, arguments.host, arguments.port))
+
+
+async def serve(gateway: Gateway, host: str, port: int) -> None:
+    """Serve until cancelled."""
+    runner = gateway.runner()
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        print(f"http://{host}:{port}", flush=True)
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
 
 
 if __name__ == "__main__":

@@ -63,23 +63,31 @@ class Dispatcher:
         self.chains = sorted(chains, key=lambda chain: chain.service_time_s)
         self._tickets = count()
         self._waiting: list[tuple[int, asyncio.Future[Chain]]] = []
+        self._gone = 0
 
     @property
     def waiting(self) -> int:
         """Jobs that wait."""
-        return sum(not future.done() for _, future in self._waiting)
+        return len(self._waiting) - self._gone
 
     def ticket(self) -> int:
         """A place in the queue: by time of arrival, also for a job that has to start anew."""
         return next(self._tickets)
 
-    async def acquire(self, ticket: int) -> Chain:
-        """Wait for a chain; whoever gets one has to release it."""
-        if not self._waiting:
+    def take_free(self) -> Chain | None:
+        """The fastest free chain, if nobody waits; whoever gets one has to release it."""
+        if not self.waiting:
             for chain in self.chains:
                 if chain.free:
                     chain.busy += 1
                     return chain
+        return None
+
+    async def acquire(self, ticket: int) -> Chain:
+        """Wait for a chain; whoever gets one has to release it."""
+        chain = self.take_free()
+        if chain is not None:
+            return chain
         future: asyncio.Future[Chain] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (ticket, future))
         try:
@@ -87,6 +95,10 @@ class Dispatcher:
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
                 self.release(future.result(), served=False)
+            else:
+                future.cancel()
+                self._gone += 1
+                self._forget_those_gone()
             raise
 
     def release(self, chain: Chain, *, served: bool = True) -> None:
@@ -108,6 +120,15 @@ class Dispatcher:
         """Give what is free of a chain to those who wait longest."""
         while chain.free and self._waiting:
             _, future = heapq.heappop(self._waiting)
-            if not future.done():
+            if future.done():
+                self._gone -= 1
+            else:
                 chain.busy += 1
                 future.set_result(chain)
+
+    def _forget_those_gone(self) -> None:
+        """Clean up once half of the queue has given up, so that it costs little and the queue stays short."""
+        if 2 * self._gone > len(self._waiting):
+            self._waiting = [entry for entry in self._waiting if not entry[1].done()]
+            heapq.heapify(self._waiting)
+            self._gone = 0

@@ -82,6 +82,8 @@ def test_what_cannot_be_had_is_a_negative_answer(file: Path) -> None:
         (("--response-time", 1, "--cheapest"), "--cheapest needs --arrival-rate"),
         (("--response-time", 1, "--percentile", 100), "--percentile"),
         (("--response-time", -1), "--response-time"),
+        (("--arrival-rate", 1e300), "--arrival-rate"),
+        (("--arrival-rate", 1e-300), "--arrival-rate"),
         (("--response-time", 1, "-o", "-", "--save-instance", "-"), "standard output"),
     ],
 )

@@ -23,7 +23,7 @@ class StubBackend:
     @property
     def endpoint(self) -> str:
         """Base URL."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://localhost:{self.port}"
 
     async def start(self) -> None:
         """Listen; at the same port as before."""
@@ -31,7 +31,10 @@ class StubBackend:
         application.router.add_post("/v1/completions", self._complete)
         application.router.add_get("/v1/stream", self._stream)
         application.router.add_get("/health", self._health)
-        self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0)
+        application.router.add_get("/headers", self._headers)
+        application.router.add_post("/raw/{rest:.*}", self._raw)
+        application.router.add_post("/poison", self._break)
+        self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0, auto_decompress=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
@@ -66,6 +69,21 @@ class StubBackend:
             await asyncio.sleep(self.seconds)
         await response.write_eof()
         return response
+
+    async def _headers(self, request: web.Request) -> web.Response:
+        response = web.json_response(list(request.headers.items()))
+        if "set" in request.query:
+            response.headers["Set-Cookie"] = "session=secret"
+        return response
+
+    async def _raw(self, request: web.Request) -> web.Response:
+        encoding, body = request.headers.get("Content-Encoding"), (await request.read()).hex()
+        return web.json_response({"path": request.raw_path, "encoding": encoding, "body": body})
+
+    async def _break(self, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
 
     async def _health(self, request: web.Request) -> web.Response:
         return web.Response()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import yarl
 from aiohttp import web
 
 from tests.examples.stub_backend import StubBackend
@@ -32,7 +34,7 @@ async def running(
         for k, (backend, capacity) in enumerate(zip(backends, capacities, strict=True))
     ]
     gateway = Gateway(chains, probe_s=0.02, **options)  # type: ignore[arg-type]
-    runner = web.AppRunner(gateway.application(), handler_cancellation=True)
+    runner = gateway.runner()
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -189,3 +191,88 @@ def test_chains_without_endpoints_are_refused(tmp_path: Path) -> None:
         read_chains(str(file))
     file.write_text('{"chains": [{"id": "a", "endpoint": "http://x", "capacity": 2, "service_time_s": 1.5}]}')
     assert [(chain.name, chain.capacity) for chain in read_chains(str(file))] == [("a", 2)]
+
+
+def test_nothing_of_one_client_reaches_another() -> None:
+    """Cookies that a chain sets are not sent with anybody else's requests, and no header is invented or passed too far."""
+
+    async def scenario() -> None:
+        async with running([StubBackend(0.001)], [2]) as (address, _, client):
+            async with client.get(f"{address}/headers?set=1") as first:
+                assert first.headers["Set-Cookie"] == "session=secret"
+            async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as other:
+                sent = {"Connection": "close, X-Secret", "X-Secret": "1", "X-Mine": "2"}
+                skip = ("User-Agent", "Accept", "Accept-Encoding")
+                async with other.get(f"{address}/headers", headers=sent, skip_auto_headers=skip) as answer:
+                    seen = {key.lower(): value for key, value in await answer.json()}
+        assert seen.pop("host").startswith("localhost")
+        assert seen == {"x-mine": "2"}
+
+    asyncio.run(scenario())
+
+
+def test_compressed_bodies_and_paths_stay_as_they_are() -> None:
+    """Letter by letter: an encoded slash, a double slash, a gzip body."""
+
+    async def scenario() -> None:
+        body = gzip.compress(b'{"number": 3}')
+        async with running([StubBackend(0.001)], [2]) as (address, _, client):
+            url = yarl.URL(f"{address}/raw//a%2fb/../c", encoded=True)
+            async with client.post(url, data=body, headers={"Content-Encoding": "gzip"}) as answer:
+                assert await answer.json() == {"path": "/raw//a%2fb/../c", "encoding": "gzip", "body": body.hex()}
+
+    asyncio.run(scenario())
+
+
+def test_a_request_that_breaks_chains_breaks_no_more_than_two() -> None:
+    """Each chain that gets it drops the connection; the client gets 502, and others are served."""
+
+    async def scenario() -> None:
+        backends = [StubBackend(0.001) for _ in range(3)]
+        async with running(backends, [1, 1, 1]) as (address, gateway, client):
+            async with client.post(f"{address}/poison") as answer:
+                assert answer.status == 502
+            assert sum(chain.up for chain in gateway.dispatcher.chains) >= 1
+            assert (await ask(client, address, 1))[0] == 200
+            await asyncio.sleep(0.1)
+            assert all(chain.up and chain.busy == 0 for chain in gateway.dispatcher.chains)
+
+    asyncio.run(scenario())
+
+
+def test_an_expectation_is_met_here() -> None:
+    """A client that waits for 100 Continue gets it, whatever the chain does."""
+
+    async def scenario() -> None:
+        async with running([StubBackend(0.001)], [1]) as (address, _, client):
+            url = f"{address}/v1/completions"
+            async with client.post(url, json={"number": 1}, expect100=True) as answer:
+                assert answer.status == 200
+
+    asyncio.run(scenario())
+
+
+def test_those_who_give_up_are_forgotten() -> None:
+    """However many time out while all chains are busy, the queue does not grow."""
+
+    async def scenario() -> tuple[int, int]:
+        dispatcher = Dispatcher([Chain("only", "", 1, 1.0)])
+        await dispatcher.acquire(dispatcher.ticket())
+        for _ in range(50):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(dispatcher.acquire(dispatcher.ticket()), 0.0005)
+        return dispatcher.waiting, len(dispatcher._waiting)
+
+    waiting, kept = asyncio.run(scenario())
+    assert waiting == 0
+    assert kept <= 1
+
+
+def test_no_patience_still_takes_what_is_free() -> None:
+    """Patience is for waiting only."""
+
+    async def scenario() -> None:
+        async with running([StubBackend(0.001)], [1], patience_s=0) as (address, _, client):
+            assert (await ask(client, address, 1))[0] == 200
+
+    asyncio.run(scenario())

@@ -75,3 +75,16 @@ def test_targets_that_make_no_sense(arguments: tuple[float, ...]) -> None:
     """Times are finite and positive, probabilities between 0 and 1."""
     with pytest.raises(ValueError, match="expected"):
         Target(*arguments)
+
+
+def test_a_target_that_is_met_at_hardly_any_rate() -> None:
+    """A target just above the service time leaves next to nothing: no rate that an instance can have, no traceback."""
+    instance = Instance(
+        name="one",
+        service=Service(blocks=4, block_gb=1, cache_gb=0.5),
+        workload=Workload(arrival_rate=1),
+        servers=[Server(id="s", memory_gb=6, comm_s=0.1, comp_s_per_block=0.2)],
+    )
+    for target in (0.9, 0.9000000001, 0.90001):
+        found = largest_rate(instance, Target(target), iterations=20)
+        assert found.solution is None or float(found.instance.workload.arrival_rate) < 0.01

@@ -107,3 +107,10 @@ def test_lines_of_all_servers_hold_for_subsets() -> None:
         cover.cheapest()
         assert cover.cost >= last
         last = cover.cost
+
+
+def test_fractional_prices_are_proven_too() -> None:
+    """Four equal servers at 0.35, of which one is enough."""
+    found = least_servers(offered([3, 3, 3, 3], [1, 1, 1, 1], 0.1), Target(5), [0.35] * 4, iterations=50)
+    assert found.cost == 0.35
+    assert found.optimal

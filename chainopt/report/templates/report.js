@@ -91,7 +91,7 @@
     list.addEventListener("focusin", (event) => show(choiceOf(event.target)));
     list.addEventListener("focusout", () => show(pinned));
   }
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") { pinned = null; pin(null); } });
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") pin(null); });
   document.addEventListener("pointerover", (event) => {
     const choice = event.pointerType === "touch" ? null : choiceOf(event.target);
     if (choice !== null) show(choice);
