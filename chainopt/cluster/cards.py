@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chainopt import catalog
+from chainopt.errors import FormatError
+from chainopt.model.record import shown
 
 if TYPE_CHECKING:
     from chainopt.catalog.gpus import Gpu
 
 _SEPARATORS = re.compile(r"[^0-9a-z.]+")
 _GIGABYTES = re.compile(r"\b([0-9]+)[ _-]*g(i?b)?\b")
+_NUMBER = re.compile(r"(?:[a-z]*?)([0-9]{4,}|[a-z]+[0-9]{1,3})")
+"""What is the same in names of one number: 6000 of rtx6000 and a6000, h100 itself."""
 _MAKERS = {"nvidia", "geforce", "tesla", "quadro", "amd", "radeon", "instinct", "intel", "apple"}
 _KINDS_OF_MEMORY = {"hbm2", "hbm2e", "hbm3", "hbm3e", "gddr6", "gddr6x", "gddr7"}
 _SAME = {"sxm4": "sxm", "sxm5": "sxm", "sxm6": "sxm"}
@@ -60,11 +64,12 @@ def card(name: str) -> Found:
     fitting = [gpu for gpu in cards if "".join(_words(gpu.name)) == "".join(_words(wanted))] or [
         gpu for gpu in cards if words and words <= (full := set(_words(gpu.name))) and full & _NEVER_LEFT_OUT <= words
     ]
+    whole = fitting
     if profile:
         slices = {gpu.name.casefold() for gpu in catalog.gpus()}
         fitting = [gpu for gpu in fitting if f"{gpu.name}:{profile}".casefold() in slices]
     if not fitting:
-        return Found(catalog.gpu(name))  # which says what is close
+        raise _unknown(name, wanted, cards, whole)
     fitting.sort(key=lambda gpu: (gpu.bandwidth_gb_s, gpu.memory_bytes))
     chosen = catalog.gpu(fitting[0].name + (f":{profile}" if profile else ""))
     same = _letters(chosen.name) == _letters(name)
@@ -89,6 +94,20 @@ def _words(name: str) -> list[str]:
     """What tells cards apart: ``NVIDIA A100-SXM4-80 GB`` is a100, sxm, 80gb."""
     words = _SEPARATORS.split(_GIGABYTES.sub(r"\1gb", name.casefold()))
     return [_SAME.get(word, word) for word in words if word and word not in _SAID_IN_VAIN]
+
+
+def _unknown(name: str, wanted: str, cards: list[Gpu], fitting: list[Gpu]) -> FormatError:
+    """That there is no such GPU, and what is close: slices of the first card that fits, cards of the same number."""
+    slices = [gpu.name for gpu in catalog.gpus() if fitting and gpu.card == fitting[0].name]
+    numbers = tuple(match[1] for word in _words(wanted) if (match := _NUMBER.fullmatch(word)))
+    close = [gpu.name for gpu in cards if numbers and any(word.endswith(numbers) for word in _words(gpu.name))]
+    if slices or close:
+        return FormatError(f"no GPU is named {shown(name)}; did you mean {' or '.join(slices or close)}?")
+    try:
+        catalog.gpu(name)
+    except FormatError as error:
+        return error
+    raise AssertionError("a name of the catalogue fits")
 
 
 def _letters(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=BaseModel)
 
 _MOST_DEPTH = 100
+_ZERO_FIRST = re.compile("-?0[0-9]", re.ASCII)
+"""Octal in YAML 1.1, decimal in YAML 1.2."""
+_OPENING = (
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+)
+_CLOSING = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken, yaml.BlockEndToken)
 _NULL, _BOOLEAN, _INTEGER, _FLOAT = (f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float"))
 
 
@@ -39,9 +49,13 @@ def parse_yaml(text: str, record: type[R], source: str) -> R:
     """Read a YAML text as a record; `source` names it in errors."""
     places: dict[Path, yaml.Mark] = {}
     try:
+        depth = 0
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
             if isinstance(token, yaml.AliasToken | yaml.TagToken):
                 raise _error("expected no aliases and no tags", source, token.start_mark)
+            depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+            if depth > _MOST_DEPTH:  # of nested brackets, the scanner looks at all again for each token
+                raise _error(f"nested more than {_MOST_DEPTH} deep", source, token.start_mark)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         problem = printable(error.problem or error.context or "it cannot be read")
@@ -89,6 +103,8 @@ def _scalar(node: yaml.ScalarNode, source: str) -> Any:
     if node.tag not in (_INTEGER, _FLOAT):
         return text
     number = text.replace("_", "").removeprefix("+")
+    if node.tag == _INTEGER and _ZERO_FIRST.match(number):
+        raise _error(f"expected a decimal number without zeros in front, got {shown(text)}", source, node.start_mark)
     try:
         return int(number, 10) if node.tag == _INTEGER and len(number) < _MOST_DEPTH else decimal(number)
     except ValueError:  # octal, base 60

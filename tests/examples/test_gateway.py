@@ -194,7 +194,7 @@ def test_chains_without_endpoints_are_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_of_one_client_reaches_another() -> None:
-    """Cookies that a chain sets are not sent with anybody else's requests, and no header is invented or passed too far."""
+    """Cookies of a chain are not sent with anybody else's requests; no header is invented or passed too far."""
 
     async def scenario() -> None:
         async with running([StubBackend(0.001)], [2]) as (address, _, client):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from chainopt.export.options import Options
     from chainopt.export.plan import Plan, PlannedChain
 
-VERSION = "llama.cpp of November 2025 and later (-fit, n_ctx_seq)"
+VERSION = "llama.cpp of 15 December 2025 and later (-fit, n_ctx_seq)"
+"""-fit came with pull request 16653, which was reviewed on 10 December and in use by the 15th (pull request 18070)."""
 
 RULE = CacheRule(page=256)
 """The context of a slot is rounded up to 256 tokens (src/llama-context.cpp, n_ctx_seq)."""
