@@ -53,7 +53,7 @@ async def disturbed(requests: int, at_once: int) -> dict[str, object]:
             "requests, at once": f"{requests:,}, {at_once:,}",
             "answered with 200": sum(status == 200 for status, _, _ in answers),
             "answers that are not those asked for": sum(n != i for i, (_, n, _) in enumerate(answers)),
-            "never computed, computed more than once": (
+            "never computed; computed again, for the kill came before the answer": (
                 f"{requests - len(finished)}, {sum(count > 1 for count in finished.values())}"
             ),
             "most at once of each backend (allowed)": ", ".join(

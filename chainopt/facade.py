@@ -14,7 +14,7 @@ from chainopt.diagnosis import infeasibility, shortfall
 from chainopt.errors import ChainoptError, InfeasibleError, UnstableError
 from chainopt.model.solution import Objective, Solution, Status
 from chainopt.placement import PLACEMENTS
-from chainopt.plug_in import is_plug_in, load, names
+from chainopt.plug_in import is_plug_in, load, names, unproven
 from chainopt.protocols import Method, PlacementOptions
 from chainopt.quantity import at_least
 from chainopt.replanning import moved_blocks, reference_of
@@ -269,6 +269,7 @@ def _own(
     violations = verify(instance, solution)
     if violations:
         raise ChainoptError(f"{name}: its answer for {instance.name!r} is wrong: {violations[0]}")
+    solution = unproven(solution)
     if bound and solution.composition.job_servers:
         answer = Answer(instance, solution.method, objective, seed, dict(solution.parameters))
         proven = _prove(instance, objective, time_limit_s, answer)
@@ -333,11 +334,15 @@ SOLVED_PLACEMENTS: dict[str, Method[PlacementRule]] = {
 
 
 def methods() -> list[str]:
-    """Names of all methods but those of `SOLVED_PLACEMENTS`."""
+    """Names of all methods but those of `SOLVED_PLACEMENTS`, of installed packages too."""
+    return [*built_in(), *names()]
+
+
+def built_in() -> list[str]:
+    """Names of chainopt's own methods, whose bounds and proofs are believed."""
     return [
         AUTO,
         EXACT,
         *ALIASES,
         *(f"{placement}+{allocation}" for placement in PLACEMENTS for allocation in ALLOCATIONS),
-        *names(),
     ]

@@ -174,6 +174,12 @@ def _parameters(name: str, function: Callable[..., Any]) -> frozenset[str]:
     )
 
 
+def unproven(solution: Solution) -> Solution:
+    """The solution of a user's method without what nobody can check: a bound, an optimum, that no composition exists."""
+    weaker = {Status.OPTIMAL: Status.FEASIBLE, Status.INFEASIBLE: Status.UNKNOWN}
+    return solution.replace(status=weaker.get(solution.status, solution.status), bound=None, gap=None)
+
+
 def is_file(name: str) -> bool:
     """Whether a name of a method is that of a function in a file."""
     return name.rpartition(":")[0].endswith(".py")

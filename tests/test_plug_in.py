@@ -64,6 +64,19 @@ def test_a_solution_stays_as_it_is(roomy: Instance, tmp_path: Path) -> None:
     assert chainopt.compose(roomy, name, seed=3).chains == chainopt.compose(roomy, "random+gca", seed=3).chains
 
 
+def test_a_claim_is_no_proof(roomy: Instance, tmp_path: Path) -> None:
+    """A bound that a function claims is dropped, and with it the optimum; one that chainopt proves counts."""
+    text = """
+    def f(instance):
+        found = chainopt.compose(instance, 'gbp-cr+gca')
+        return found.replace(status='optimal', bound=found.value, gap=0)
+    """
+    name = function(tmp_path, text)
+    claimed, proven = chainopt.compose(roomy, name), chainopt.compose(roomy, name, bound=True)
+    assert (claimed.status, claimed.bound, claimed.gap) == (Status.FEASIBLE, None, None)
+    assert proven.bound == pytest.approx(chainopt.bound(roomy))
+
+
 @pytest.mark.parametrize(
     ("parameters", "takes"),
     [

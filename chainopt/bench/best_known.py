@@ -2,7 +2,7 @@
 
 A solution gets there only if `verify` finds nothing in it, and its numbers are computed anew from its composition: what
 a result claims counts for nothing. A bound cannot be checked so, for proofs are not kept in files. It is believed of
-chainopt's own methods only, until a verified value lies beyond it.
+chainopt's own methods only, until a verified value lies beyond it; who ran counts, not what a solution says of itself.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, datetime
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from chainopt.bench.joining import BOUND_BY, SOLVED, join, with_bound
 from chainopt.errors import ChainoptError, FormatError
-from chainopt.facade import methods
+from chainopt.facade import built_in
 from chainopt.files import digest, read_instance, read_solution, write_solution
 from chainopt.files.document import dump, parse_record
 from chainopt.files.text import write_text
@@ -45,32 +44,34 @@ COLUMNS = (
     "version",
     "date",
 )
+SOLUTION = ".sol.json"
+"""Ends the name of the best-known solution beside an instance."""
 DATE = "date"
 """Parameter of a best-known solution: the day on which it was written (UTC)."""
 
 
 def instance_files(root: Path) -> list[Path]:
     """All instances below a folder."""
-    return sorted(path for path in root.rglob("*.json") if not path.name.endswith(".sol.json"))
+    return sorted(path for path in root.rglob("*.json") if not path.name.endswith(SOLUTION))
 
 
 def solution_file(instance_file: Path) -> Path:
     """Where the best-known solution of an instance stands."""
-    return instance_file.with_name(f"{instance_file.stem}.sol.json")
+    return instance_file.with_name(f"{instance_file.stem}{SOLUTION}")
 
 
-def update_best(records: Iterable[Mapping[str, Any]], root: Path) -> list[str]:
-    """Replace the best-known solutions of instances below a folder by better ones from results.
+def update_best(records: Iterable[Mapping[str, Any]], files: Iterable[Path]) -> list[str]:
+    """Replace the best-known solutions of instances by better ones from results.
 
-    Only response times are kept. Of the results of other objectives, and of instances that are not below the folder,
-    nothing is taken. If the folder, or one above it, has an index.csv, it is brought up to date.
+    Only response times are kept. Of the results of other objectives, and of other instances, nothing is taken. If the
+    folder of a solution that is written, or one above it, has an index.csv, it is brought up to date.
 
     Parameters
     ----------
     records
         Lines of results.jsonl.
-    root
-        A folder of instances, such as ``instances``.
+    files
+        Instances.
 
     Returns
     -------
@@ -80,44 +81,41 @@ def update_best(records: Iterable[Mapping[str, Any]], root: Path) -> list[str]:
     Raises
     ------
     FormatError
-        If an instance or a solution below the folder cannot be read, or a file cannot be written.
+        If an instance or a solution beside it cannot be read, or a file cannot be written.
     """
     offers: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
         if record.get("objective") == Objective.RESPONSE_TIME and isinstance(record.get("solution"), dict):
             offers.setdefault(str(record.get("sha256")), []).append(record)
-    names = {_stem(record.get(key)) for some in offers.values() for record in some for key in ("instance", "source")}
-    lines = []
-    for path in instance_files(root):
-        if path.stem in names:
-            instance = read_instance(path)
-            candidates = []
-            for record in offers.get(digest(instance), ()):
-                try:
-                    candidates.append(_candidate(instance, record))
-                except (ChainoptError, TypeError, ValueError) as error:
-                    lines.append(f"{instance.name}: refused a solution by {record.get('method')!r}: {error}")
-            lines.extend(keep(instance, candidates, path))
-    above = _index_above(root)
-    if lines and above is not None:
+    lines: list[str] = []
+    indices: set[Path] = set()
+    for path in files:
+        instance = read_instance(path)
+        candidates = []
+        for record in offers.get(digest(instance), ()):
+            try:
+                candidates.append(_candidate(instance, record))
+            except (ChainoptError, TypeError, ValueError) as error:
+                lines.append(f"{instance.name}: refused a solution by {record.get('method')!r}: {error}")
+        written = keep(instance, candidates, path) if candidates else []
+        lines.extend(written)
+        above = _index_above(path.parent) if written else None
+        if above is not None:
+            indices.add(above)
+    for above in sorted(indices):
         index(above)
     return lines
 
 
-def _index_above(root: Path) -> Path | None:
-    """The folder at or above `root` that has an index like ours, so that it can be kept up to date."""
+def _index_above(folder: Path) -> Path | None:
+    """The folder, or the first above it, that has an index like ours, so that it can be kept up to date."""
     header = ",".join(COLUMNS)
-    for folder in (root.resolve(), *root.resolve().parents):
-        path = folder / INDEX
+    for above in (folder.resolve(), *folder.resolve().parents):
+        path = above / INDEX
         if path.is_file():
             with path.open(encoding="utf-8", errors="replace") as file:
-                return folder if file.readline(len(header) + 1).rstrip("\n") == header else None
+                return above if file.readline(len(header) + 1).rstrip("\n") == header else None
     return None
-
-
-def _stem(name: object) -> str:
-    """Name of a file without its ending, or of an instance, which need not be the same."""
-    return PurePath(str(name)).name.removesuffix(".json")
 
 
 def _candidate(instance: Instance, record: Mapping[str, Any]) -> Solution:
@@ -125,7 +123,7 @@ def _candidate(instance: Instance, record: Mapping[str, Any]) -> Solution:
     solution = recomputed(instance, parse_record(dump(dict(record["solution"])), Solution, "its document"))
     parameters = {key: value for key, value in solution.parameters.items() if key not in (DATE, BOUND_BY)}
     solution = solution.replace(parameters=parameters)
-    if solution.method in methods():
+    if solution.method in built_in() and "code" not in dict(record.get("options") or {}):
         return solution
     if solution.status is Status.INFEASIBLE:
         raise FormatError(f"the method {solution.method!r} is not known to prove that no composition exists")

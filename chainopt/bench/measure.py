@@ -30,7 +30,7 @@ from chainopt.files.solution import solution_text
 from chainopt.jit import interrupted
 from chainopt.model.instance import Instance, Server, Service, Workload
 from chainopt.model.solution import HostedRange, Objective, Solution, Status, relative_gap
-from chainopt.plug_in import load
+from chainopt.plug_in import load, unproven
 from chainopt.simulation.arrivals import parse_arrivals
 from chainopt.simulation.experiment import Traffic, observe
 from chainopt.simulation.intervals import growing
@@ -146,6 +146,8 @@ def _composition(run: Run) -> dict[str, Any]:
         solution, reason = error.solution, str(error)
     runtime_s = time.perf_counter() - begin
     violations = [str(violation) for violation in verify(instance, solution)]
+    if plug_in is not None:
+        solution = unproven(solution)
     found: dict[str, Any] = {
         "status": solution.status.value,
         "verified": not violations,

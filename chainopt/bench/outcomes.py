@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from chainopt.errors import FormatError
 from chainopt.files.text import read_text, source_name
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
+
+def readable(text: object) -> object:
+    """A text without halves of surrogate pairs, which names of files can have and no file can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8") if isinstance(text, str) else text
+
+
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Readable = Annotated[str, BeforeValidator(readable)]
 
 
 class Outcome(StrEnum):
@@ -51,10 +58,10 @@ class Run(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     key: str = ""
-    instance: str
+    instance: Readable
     sha256: str = ""
-    source: str | None = None
-    method: str
+    source: Readable | None = None
+    method: Readable
     seed: int
     objective: Objective
     status: str
@@ -66,6 +73,9 @@ class Run(BaseModel):
     gap: Number | None = None
     runtime_s: Number | None = None
     verified: bool | None = None
+    error: Readable | None = None
+    violations: tuple[Readable, ...] = ()
+    version: Readable | None = None
 
     @property
     def problem(self) -> Problem:
@@ -74,11 +84,11 @@ class Run(BaseModel):
 
     @property
     def family(self) -> str:
-        """Folder of the instance, or the first word of what generated it."""
+        """Folder of the instance as the suite gives it, or the first word of what generated it; never empty."""
         source = self.source or ""
         if source.endswith(".json"):
-            return PurePath(source).parent.name
-        return next(iter(source.split()), "")
+            return PurePath(source).parent.as_posix()
+        return next(iter(source.split()), ".")
 
     @property
     def outcome(self) -> Outcome:
@@ -121,8 +131,18 @@ def _object(line: str, source: str, number: int) -> dict[str, Any]:
     return record
 
 
-def runs_of(records: Iterable[Mapping[str, Any]], source: str = "results") -> list[Run]:
+def runs_of(
+    records: Iterable[Mapping[str, Any]], source: str = "results", labels: Mapping[str, str] | None = None
+) -> list[Run]:
     """The runs of records, by problem and method; of several runs of a method on a problem the last one counts.
+
+    Parameters
+    ----------
+    source
+        What errors call the records.
+    labels
+        What the method of each run is called, by the key of the run; other runs are left out. None for all records,
+        under the labels that they have.
 
     Raises
     ------
@@ -142,6 +162,10 @@ def runs_of(records: Iterable[Mapping[str, Any]], source: str = "results") -> li
         except ValueError:
             message = f"expected a status of a solution or 'error', got {shown(run.status)}"
             raise FormatError(message, source=source, line=number, path="status") from None
+        if labels is not None:
+            if run.key not in labels:
+                continue
+            run = run.model_copy(update={"method": readable(labels[run.key])})
         runs[run.problem, run.method] = run
     return [runs[key] for key in sorted(runs)]
 

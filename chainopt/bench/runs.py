@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chainopt.bench.best_known import SOLUTION, solution_file
 from chainopt.bench.methods import Entrant, Kind, OptionError, entrant
 from chainopt.bench.suite import Simulation
 from chainopt.errors import ChainoptError, FormatError
@@ -26,9 +27,6 @@ from chainopt.verification import verify
 if TYPE_CHECKING:
     from chainopt.bench.suite import Generated, Position, Suite
     from chainopt.model.instance import Instance
-
-SOLUTION = ".sol.json"
-"""Ends the name of the best-known solution beside an instance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +47,15 @@ class Task:
     ----------
     source
         Where it comes from: a path, as the suite gives it; or the family, its parameters and the seed.
+    file
+        Its file, None if it is generated.
     """
 
     instance: Instance
     sha256: str
     source: str
     best_known: BestKnown | None
+    file: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,10 +212,10 @@ def matching(folder: Path, pattern: str) -> list[str]:
 
 
 def _from_file(folder: Path, path: str) -> Task:
-    instance = read_instance(folder / path)
-    beside = (folder / path).with_suffix("").with_name(Path(path).name.removesuffix(".json") + SOLUTION)
+    file = (folder / path).absolute()  # a method may change the current folder
+    instance, beside = read_instance(file), solution_file(file)
     best = _best_known(instance, beside) if beside.exists() else None
-    return Task(instance, digest(instance), path, best)
+    return Task(instance, digest(instance), path, best, file)
 
 
 def _best_known(instance: Instance, path: Path) -> BestKnown:

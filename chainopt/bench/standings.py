@@ -38,7 +38,7 @@ class Standing:
         Problems that all methods with a solution solved; all that follows is over these.
     mean, half_width
         Mean value. The half width is the mean of the half widths, which is enough however the simulations depend on
-        each other; None where no value is simulated.
+        each other; None where no value is simulated, or one of too few jobs to have an interval.
     gaps
         How many have a gap.
     mean_gap, median_gap, largest_gap
@@ -104,7 +104,6 @@ def _standing(
 ) -> Standing:
     counts = Counter(own[problem].outcome if problem in own else Outcome.NOT_RUN for problem in to_best)
     compared = [own[problem] for problem in common] if counts[Outcome.SOLVED] else []
-    widths = [run.half_width or 0.0 for run in compared]
     gaps = [gap for run in compared if (gap := references.gap(run)) is not None]
     return Standing(
         method=method,
@@ -113,13 +112,20 @@ def _standing(
         runtime_s=_mean([run.runtime_s for run in own.values() if run.runtime_s is not None]),
         compared=len(compared),
         mean=_mean([run.value for run in compared if run.value is not None]),
-        half_width=_mean(widths) if any(run.half_width is not None for run in compared) else None,
+        half_width=_half_width(compared),
         gaps=len(gaps),
         mean_gap=_mean(gaps),
         median_gap=statistics.median(gaps) if gaps else None,
         largest_gap=max(gaps, default=None),
         ratio=statistics.geometric_mean([to_best[run.problem][method] for run in compared]) if compared else None,
     )
+
+
+def _half_width(runs: list[Run]) -> float | None:
+    """Of the mean of the values; one that is computed has none, one that is simulated and has none is unknown."""
+    if all(run.half_width is None for run in runs) or any(run.simulated and run.half_width is None for run in runs):
+        return None
+    return _mean([run.half_width or 0.0 for run in runs])
 
 
 def _mean(values: list[float]) -> float | None:

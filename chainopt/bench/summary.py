@@ -52,26 +52,33 @@ _MEANS = (
 )
 
 
-def summary_table(records: Iterable[Mapping[str, Any]]) -> Table:
+def summary_table(records: Sequence[Mapping[str, Any]], labels: Mapping[str, str] | None = None) -> Table:
     """The table of all methods, for a console.
 
     Parameters
     ----------
     records
         Lines of results.jsonl.
+    labels
+        Of the runs that count, see `outcomes.runs_of`.
 
     Raises
     ------
     FormatError
         If a record lacks what every run has.
     """
-    return rich_table(overall(runs_of(records)))
+    return rich_table(overall(runs_of(records, labels=labels), _left_out(records, labels)))
 
 
-def write_summary(folder: Path) -> list[Path]:
+def write_summary(folder: Path, labels: Mapping[str, str] | None = None) -> list[Path]:
     """Write summary.txt, .md, .csv and .tex, and profile and gaps as .svg and .png, from the results in a folder.
 
     Without matplotlib the figures are left out, and the text says so.
+
+    Parameters
+    ----------
+    labels
+        Of the runs that count, see `outcomes.runs_of`.
 
     Returns
     -------
@@ -85,8 +92,9 @@ def write_summary(folder: Path) -> list[Path]:
     """
     from chainopt.bench.figures import MISSING, available, write_figures
 
-    runs = runs_of(read_results(folder / RESULTS), str(folder / RESULTS))
-    sheets = [overall(runs), by_family(runs)]
+    records = read_results(folder / RESULTS)
+    runs = runs_of(records, str(folder / RESULTS), labels)
+    sheets = [overall(runs, _left_out(records, labels)), by_family(runs)]
     note = "" if available() else f"{MISSING}\n"
     texts = {
         "txt": "\n".join(text(sheet) for sheet in sheets) + note,
@@ -102,6 +110,10 @@ def write_summary(folder: Path) -> list[Path]:
     return written + (write_figures(runs, folder) if available() else [])
 
 
+def _left_out(records: Iterable[Mapping[str, Any]], labels: Mapping[str, str] | None) -> int:
+    return 0 if labels is None else sum(record.get("key") not in labels for record in records)
+
+
 def text(sheet: Sheet) -> str:
     """A sheet as text of fixed width."""
     file = io.StringIO()
@@ -113,10 +125,11 @@ Row = dict[str, Any]
 """What stands in a row of a table, by the keys of the columns."""
 
 
-def overall(runs: Sequence[Run]) -> Sheet:
-    """One row a method and objective."""
+def overall(runs: Sequence[Run], left_out: int = 0) -> Sheet:
+    """One row a method and objective; the notes tell how many other results were left out."""
     rows = _rows(runs, families=False)
-    return Sheet(f"All methods, {_objectives(runs)}", *_columns(rows, families=False), notes=_notes(runs))
+    notes = _notes(runs) + ([f"{left_out} results of other runs are in this folder, and left out."] if left_out else [])
+    return Sheet(f"All methods, {_objectives(runs)}", *_columns(rows, families=False), notes=notes)
 
 
 def by_family(runs: Sequence[Run]) -> Sheet:

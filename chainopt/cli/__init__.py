@@ -83,13 +83,23 @@ class Group(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1  # as click does where it sees it first
         except OSError as error:
-            click.echo(f"chainopt: error: standard output cannot be written: {error.strerror}", err=True)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            click.echo(f"chainopt: error: {_failed(error)}", err=True)
             code = 2
         except ChainoptError as error:
             click.echo(f"chainopt: error: {error}", err=True)
             code = 1 if isinstance(error, InfeasibleError | UnstableError) else 2
         sys.exit(code or 0)
+
+
+def _failed(error: OSError) -> str:
+    """What the system refused: a file if one is named, or else standard output, which has no name."""
+    from chainopt.files.text import printable
+
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{printable(os.fsdecode(error.filename))}: {reason}"
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return f"standard output cannot be written: {reason}"
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -82,7 +82,7 @@ def command(
     records, stopped = _run(runs, Path(output), resume=resume, workers=workers, dask=dask)
     _finish(records, Path(output), as_json=as_json)
     if update_best and stopped is None:
-        _update_best(records, runs, folder)
+        _update_best(records, runs)
     if stopped is not None:
         note(f"stopped; --resume makes the {len(runs) - _made(runs, records)} runs that are missing")
         return 128 + stopped
@@ -197,14 +197,14 @@ def _finish(records: list[dict[str, Any]], output: Path, *, as_json: bool) -> No
         _print(summary_table(records))
 
 
-def _update_best(records: list[dict[str, Any]], runs: Sequence[Run], folder: Path) -> None:
-    """Better best-known solutions, in the smallest folder that holds all instances of the suite."""
+def _update_best(records: Sequence[dict[str, Any]], runs: Sequence[Run]) -> None:
+    """Better best-known solutions beside the instances of the suite."""
     from chainopt.bench.best_known import update_best
 
-    files = {os.path.realpath(folder / run.task.source) for run in runs if run.task.source.endswith(".json")}
+    files = sorted({run.task.file for run in runs if run.task.file is not None})
     if not files:
         raise FormatError("only instances that are files have a best-known solution beside them", path="--update-best")
-    lines = update_best(records, Path(os.path.commonpath([os.path.dirname(file) for file in files])))
+    lines = update_best(records, files)
     for line in lines:
         note(line)
     if not lines:

@@ -82,9 +82,6 @@ def export_files(engine: str, asked: Plan, options: Options) -> tuple[Deployment
     """
     deployment = deploy(engine, asked, options)
     entry = ENGINES[engine]
-    scripts = engine != "kubernetes" and bool(deployment.processes)
-    files = common_files(deployment, options, engine, entry.version, scripts=scripts)
-    if scripts:
-        for process in deployment.processes:
-            files[f"scripts/{process.name}.sh"] = script(process, deployment.plan, entry.version)
-    return deployment, {**files, **deployment.files}
+    processes = () if engine == "kubernetes" else deployment.processes
+    scripts = {f"scripts/{process.name}.sh": script(process, deployment.plan, entry.version) for process in processes}
+    return deployment, common_files(deployment, options, engine, entry.version, scripts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from chainopt.errors import FormatError
-from chainopt.export.names import labels
+from chainopt.export.names import host_name, labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,6 +114,7 @@ class Addresses:
     def __init__(self, plan: Plan, options: Options, *, by_process: bool = False) -> None:
         self._ids = [server.id for server in plan.instance.servers]
         self.labels = labels(self._ids, "server", 30)
+        self._names = labels([host_name(text) for text in self.labels], "server", 40)
         self._hosts = options.hosts
         self._next_port = options.port
         self._by_process = by_process
@@ -140,7 +141,7 @@ class Addresses:
         if self._by_process:
             return process
         host = self.host(server)
-        return self.labels[server] if host is None else host.address
+        return self._names[server] if host is None else host.address
 
     def environment(self, server: int) -> dict[str, str]:
         """Which device a process on this server may use."""

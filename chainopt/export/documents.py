@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from chainopt.export.folder import FORMAT
+from chainopt.export.folder import FORMAT, MARK
 from chainopt.export.plan import Sharing
 from chainopt.export.scripts import command
 from chainopt.files import digest, instance_text, solution_text
@@ -13,6 +13,8 @@ from chainopt.model.record import shown
 from chainopt.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chainopt.export.deployment import Deployment
     from chainopt.export.options import Options
     from chainopt.export.plan import Plan
@@ -36,7 +38,7 @@ def all_notes(deployment: Deployment) -> list[str]:
 
 
 def plan_document(plan: Plan, deployment: Deployment, options: Options, engine: str, version: str) -> dict[str, Any]:
-    """Everything that was decided, in one place."""
+    """Everything that was decided, in one place; only the list of files is still empty."""
     evaluation = plan.solution.evaluation
     return {
         "format": FORMAT,
@@ -60,6 +62,7 @@ def plan_document(plan: Plan, deployment: Deployment, options: Options, engine: 
             for process in deployment.processes
         ],
         "notes": all_notes(deployment),
+        "files": [],
     }
 
 
@@ -158,22 +161,17 @@ def _response(plan: Plan) -> list[str]:
 
 
 def common_files(
-    deployment: Deployment, options: Options, engine: str, version: str, *, scripts: bool
+    deployment: Deployment, options: Options, engine: str, version: str, scripts: Mapping[str, str]
 ) -> dict[str, str]:
-    """The texts by path.
-
-    Parameters
-    ----------
-    scripts
-        Whether each process has a script.
-    """
+    """The texts by path, and those of the scripts and of the engine's own files; the plan lists them all."""
     plan = deployment.plan
     files = {
-        "plan.json": json_text(plan_document(plan, deployment, options, engine, version)),
         "chains.json": json_text(chains_document(plan, deployment)),
-        "README.md": readme(plan, deployment, options, engine, version, scripts=scripts),
+        "README.md": readme(plan, deployment, options, engine, version, scripts=bool(scripts)),
         "instance.json": instance_text(plan.instance),
     }
     if plan.sharing is not Sharing.SPLIT:
         files["solution.sol.json"] = solution_text(plan.solution)
-    return files
+    files = {**files, **scripts, **deployment.files}
+    document = plan_document(plan, deployment, options, engine, version)
+    return {MARK: json_text({**document, "files": sorted([MARK, *files])}), **files}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 MOST = 50
 """Characters: a StatefulSet's name, its revision and the number of a pod have to fit a label of 63."""
 
+_HEXADECIMAL = re.compile("0x[0-9a-f]*")
 _OTHER = re.compile("[^a-z0-9]+")
 
 
@@ -19,6 +20,12 @@ def label(text: str, otherwise: str, most: int = MOST) -> str:
     """`text` as a label of DNS (RFC 1123), `otherwise` if nothing of it can stay."""
     cleaned = _OTHER.sub("-", text.lower()).strip("-")[:most].strip("-")
     return cleaned or otherwise
+
+
+def host_name(text: str) -> str:
+    """A label of DNS that no resolver takes for an IP address: 1 is 0.0.0.1, and 0x7f000001 is 127.0.0.1."""
+    numeric = _HEXADECIMAL.fullmatch(text) or not re.search("[a-z]", text)
+    return f"server-{text}" if numeric else text
 
 
 def labels(texts: Sequence[str], prefix: str, most: int = MOST) -> list[str]:

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 import chainopt
-from chainopt.bench.best_known import DATE, index, index_text, recomputed, solution_file, update_best
+from chainopt.bench.best_known import (
+    DATE,
+    index,
+    index_text,
+    instance_files,
+    recomputed,
+    solution_file,
+    update_best,
+)
 from chainopt.bench.joining import BOUND_BY, join
 from chainopt.errors import FormatError, InfeasibleError, UnstableError
 from chainopt.files import digest, read_solution, solution_text, write_instance
@@ -41,6 +49,11 @@ def root(instance: Instance, tmp_path: Path) -> Path:
     (tmp_path / "family").mkdir()
     write_instance(instance, tmp_path / "family" / "two-servers.json")
     return tmp_path
+
+
+def updated(records: list[dict[str, Any]], root: Path) -> list[str]:
+    """What is said when all instances below a folder are brought up to date."""
+    return update_best(records, instance_files(root))
 
 
 def stored(root: Path) -> Solution:
@@ -73,7 +86,7 @@ def record(instance: Instance, solution: Solution, **changes: Any) -> dict[str, 
 
 def test_first_solution_is_written(instance: Instance, root: Path) -> None:
     """Where nothing is known, a verified solution is: the fast server alone is M/M/1, 1 / (1 - 0.5) = 2 s."""
-    lines = update_best([record(instance, composed(instance, "fast"))], root)
+    lines = updated([record(instance, composed(instance, "fast"))], root)
     assert lines == ["two-servers: 2 s by gbp-cr+gca, no bound, feasible; before: nothing"]
     solution = stored(root)
     assert solution.value == pytest.approx(2)
@@ -86,17 +99,17 @@ def test_only_what_is_better_replaces(instance: Instance, root: Path) -> None:
     """Better ones replace; the same, and worse ones, leave the file as it is, byte for byte."""
     worse, better = sorted((composed(instance, "fast"), composed(instance, "fast", "slow")), key=lambda s: -s.value)
     assert better.value < worse.value * 0.999
-    update_best([record(instance, worse)], root)
-    assert len(update_best([record(instance, better)], root)) == 1
+    updated([record(instance, worse)], root)
+    assert len(updated([record(instance, better)], root)) == 1
     before = (root / "family" / "two-servers.sol.json").read_bytes()
-    assert update_best([record(instance, worse), record(instance, better, method="another")], root) == []
+    assert updated([record(instance, worse), record(instance, better, method="another")], root) == []
     assert (root / "family" / "two-servers.sol.json").read_bytes() == before
 
 
 def test_best_of_many_is_written_once(instance: Instance, root: Path) -> None:
     """Of all results of an instance there is one line, about the best."""
     both, fast = composed(instance, "fast", "slow"), composed(instance, "fast")
-    lines = update_best([record(instance, s) for s in (fast, both, fast)], root)
+    lines = updated([record(instance, s) for s in (fast, both, fast)], root)
     assert len(lines) == 1
     assert stored(root).value == min(both.value, fast.value)
 
@@ -115,7 +128,7 @@ def test_lies_are_refused_or_corrected(lie: dict[str, Any], instance: Instance, 
     true = composed(instance, "fast")
     if lie.get("chains") == "more":
         lie = {"chains": tuple(chain.replace(capacity=2) for chain in true.chains)}
-    lines = update_best([record(instance, true.replace(**lie), verified=True, value=0.001)], root)
+    lines = updated([record(instance, true.replace(**lie), verified=True, value=0.001)], root)
     if "evaluation" in lie:
         assert stored(root).value == pytest.approx(2)
     else:
@@ -126,30 +139,38 @@ def test_lies_are_refused_or_corrected(lie: dict[str, Any], instance: Instance, 
 def test_value_is_computed_anew(instance: Instance, root: Path) -> None:
     """A value that is too good by less than `verify` minds does not count as better."""
     true = composed(instance, "fast")
-    update_best([record(instance, true)], root)
+    updated([record(instance, true)], root)
     evaluation = true.evaluation.replace(mean_response_time_s=true.value * (1 - 5e-7))
-    assert update_best([record(instance, true.replace(evaluation=evaluation))], root) == []
+    assert updated([record(instance, true.replace(evaluation=evaluation))], root) == []
     assert stored(root).value == pytest.approx(true.value, rel=1e-12)
 
 
 def test_bound_of_ours_is_kept_and_of_others_is_not(instance: Instance, root: Path) -> None:
     """A user's function may claim any bound; that of chainopt's methods is believed."""
     mine = composed(instance, "fast", method="mine", bound=1.9, gap=0.05)
-    update_best([record(instance, mine)], root)
+    updated([record(instance, mine)], root)
     assert (stored(root).bound, stored(root).gap, stored(root).method) == (None, None, "mine")
     ours = composed(instance, "fast", method="auto", bound=1.0, gap=0.5)
-    assert len(update_best([record(instance, ours)], root)) == 1
+    assert len(updated([record(instance, ours)], root)) == 1
     solution = stored(root)
     assert (solution.bound, solution.gap, solution.method) == (1.0, pytest.approx(0.5), "mine")
     assert solution.parameters[BOUND_BY] == "auto"
 
 
+def test_a_function_that_bears_our_name_proves_nothing(instance: Instance, root: Path) -> None:
+    """Who ran decides: a result with the code of a user's function is not believed, whatever method it names."""
+    claim = composed(instance, "fast", method="exact")
+    claim = claim.replace(status=Status.OPTIMAL, bound=claim.value, gap=0)
+    updated([record(instance, claim, options={"name": "own.py:f", "code": "0" * 64})], root)
+    assert (stored(root).status, stored(root).bound) == (Status.FEASIBLE, None)
+
+
 def test_optimum_that_is_proven_replaces_the_same_value(instance: Instance, root: Path) -> None:
     """The exact method finds nothing better than what is known, and proves it."""
     best = composed(instance, "fast")
-    update_best([record(instance, best)], root)
+    updated([record(instance, best)], root)
     exact = best.replace(method="exact", status=Status.OPTIMAL, bound=best.value, gap=0)
-    assert len(update_best([record(instance, exact)], root)) == 1
+    assert len(updated([record(instance, exact)], root)) == 1
     assert stored(root).method == "exact"
     assert stored(root).status is Status.OPTIMAL
     assert chainopt.verify(instance, stored(root)) == []
@@ -194,9 +215,9 @@ def test_infeasible_and_unstable_are_known_too(root: Path, instance: Instance) -
             chainopt.compose(each, "gbp-cr+gca")
         answer = raised.value.solution
         if each is small:
-            claimed = update_best([record(each, answer.replace(method="mine"))], root)
+            claimed = updated([record(each, answer.replace(method="mine"))], root)
             assert claimed[0].startswith("small: refused")
-        assert len(update_best([record(each, answer)], root)) == 1
+        assert len(updated([record(each, answer)], root)) == 1
         assert read_solution(root / f"{each.name}.sol.json").status.value == answer.status.value
 
 
@@ -204,15 +225,23 @@ def test_file_may_have_another_name_than_its_instance(instance: Instance, root: 
     """The solution stands beside the file, and bears the name of the instance, whatever the result called it."""
     (root / "family" / "two-servers.json").rename(root / "other.json")
     copy = instance.replace(name="copy")
-    update_best([record(copy, composed(copy, "fast"), source="some/where/other.json")], root)
+    updated([record(copy, composed(copy, "fast"), source="some/where/other.json")], root)
     assert read_solution(root / "other.sol.json").instance.name == "two-servers"
+
+
+def test_only_the_files_that_are_named_get_solutions(instance: Instance, root: Path) -> None:
+    """A copy of an instance in a neighbouring folder is left alone."""
+    (root / "copies").mkdir()
+    write_instance(instance, root / "copies" / "two-servers.json")
+    update_best([record(instance, composed(instance, "fast"))], [root / "family" / "two-servers.json"])
+    assert [path.parent.name for path in root.rglob("*.sol.json")] == ["family"]
 
 
 def test_what_is_not_ours_to_judge_is_passed_over(instance: Instance, root: Path) -> None:
     """Other objectives, instances that are not there or are others of the same name, and runs without a solution."""
     solution = composed(instance, "fast")
-    for changes in ({"objective": "rate"}, {"sha256": "0" * 64}, {"instance": "elsewhere"}, {"solution": None}):
-        assert update_best([{**record(instance, solution), **changes}], root) == []
+    for changes in ({"objective": "rate"}, {"sha256": "0" * 64}, {"solution": None}):
+        assert updated([{**record(instance, solution), **changes}], root) == []
     assert not (root / "family" / "two-servers.sol.json").exists()
 
 
@@ -220,7 +249,7 @@ def test_what_is_not_ours_to_judge_is_passed_over(instance: Instance, root: Path
 def test_damaged_solution_is_refused_in_one_line(document: dict[str, Any], instance: Instance, root: Path) -> None:
     """A document that is no solution is named, and the next one is looked at."""
     good = record(instance, composed(instance, "fast"))
-    lines = update_best([{**good, "solution": document}, good], root)
+    lines = updated([{**good, "solution": document}, good], root)
     assert [("refused" in line, "\n" in line) for line in lines] == [(True, False), (False, False)]
 
 
@@ -231,14 +260,14 @@ def test_damaged_file_is_not_overwritten(instance: Instance, root: Path) -> None
     lie = true.replace(evaluation=true.evaluation.replace(mean_response_time_s=1.0))
     target.write_text(solution_text(lie), encoding="utf-8")
     with pytest.raises(FormatError, match=r"two-servers\.sol\.json: verify finds 1 violations"):
-        update_best([record(instance, true)], root)
+        updated([record(instance, true)], root)
     assert target.read_text(encoding="utf-8") == solution_text(lie)
 
 
 def test_failed_write_leaves_the_old_file(instance: Instance, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the disk fails at the last moment, what was known stays, whole, and nothing lies beside it."""
     worse, better = sorted((composed(instance, "fast"), composed(instance, "fast", "slow")), key=lambda s: -s.value)
-    update_best([record(instance, worse)], root)
+    updated([record(instance, worse)], root)
     before = (root / "family" / "two-servers.sol.json").read_bytes()
 
     def fail(*_: object) -> None:
@@ -247,14 +276,14 @@ def test_failed_write_leaves_the_old_file(instance: Instance, root: Path, monkey
     with monkeypatch.context() as patch:
         patch.setattr("chainopt.files.text.os.replace", fail)
         with pytest.raises(FormatError, match="the disk is on fire"):
-            update_best([record(instance, better)], root)
+            updated([record(instance, better)], root)
     assert (root / "family" / "two-servers.sol.json").read_bytes() == before
     assert len(list((root / "family").iterdir())) == 2
 
 
 def test_index_has_a_row_for_each_instance(instance: Instance, root: Path) -> None:
     """By hand: an instance with a solution, and one without; writing twice gives the same bytes."""
-    update_best([record(instance, composed(instance, "fast", method="auto", bound=1.0, gap=0.5))], root)
+    updated([record(instance, composed(instance, "fast", method="auto", bound=1.0, gap=0.5))], root)
     write_instance(instance.replace(name="a,b"), root / "a,b.json")
     path = index(root)
     assert path.read_text(encoding="utf-8") == index_text(root)
@@ -274,8 +303,8 @@ def test_index_above_is_kept_up_to_date(instance: Instance, root: Path) -> None:
     """After an update below it the index says what the files say; a file of another kind is left alone."""
     index(root)
     before = (root / "index.csv").read_text(encoding="utf-8")
-    update_best([record(instance, composed(instance, "fast"))], root / "family")
+    updated([record(instance, composed(instance, "fast"))], root / "family")
     assert (root / "index.csv").read_text(encoding="utf-8") == index_text(root) != before
     (root / "family" / "index.csv").write_text("not,ours\n", encoding="utf-8")
-    update_best([record(instance, composed(instance, "fast", "slow"))], root / "family")
+    updated([record(instance, composed(instance, "fast", "slow"))], root / "family")
     assert (root / "family" / "index.csv").read_text(encoding="utf-8") == "not,ours\n"

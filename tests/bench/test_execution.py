@@ -20,6 +20,7 @@ from chainopt.model import Instance
 DIFFER = ("runtime_s", "finished", "environment")
 OWN = """
 import os, time
+import chainopt
 from chainopt.model import Composition, Placement
 
 def slow(instance):
@@ -41,6 +42,14 @@ def swallows(instance):
 def lies(instance):
     n = len(instance.servers)
     return Composition.of(instance, Placement([0] * n, [instance.service.blocks] * n), [[0]], [1000])
+
+def boasts(instance):
+    solution = chainopt.compose(instance, "random+gca")
+    return solution.replace(method="exact", status="optimal", bound=solution.value, gap=0)
+
+def gives_up(instance):
+    solution = chainopt.compose(instance, "random+gca")
+    return solution.replace(status="infeasible", placement=(), chains=(), evaluation=None)
 """
 
 
@@ -82,7 +91,7 @@ def test_what_became_of_each_run(folder: Path) -> None:
     assert [records[name, "paper"]["verified"] for name in ("busy", "large")] == [True, True]
     failed = records["busy", "own.py:fails"]
     assert (failed["status"], failed["verified"], failed["value"]) == ("error", False, None)
-    assert failed["error"].endswith("line 12, in fails: RuntimeError: no idea")
+    assert failed["error"].endswith("line 13, in fails: RuntimeError: no idea")
     wrong = records["worked-example", "own.py:lies"]
     assert (wrong["verified"], wrong["value"]) == (False, None)
     assert "cache slots" in " ".join(wrong["violations"]) + str(wrong["error"])
@@ -107,6 +116,15 @@ def test_gaps_are_to_the_best_that_is_known(folder: Path) -> None:
     record = measure(runs(folder, "paper", instances=["a.json"], bound_time_limit=5)[0])
     assert (record["bound"], record["gap_to"]) == (pytest.approx(bound), "bound")
     assert measure(found[0])["best_known"] is None
+
+
+def test_claims_of_a_function_are_not_proofs(folder: Path) -> None:
+    """What a user's function calls optimal is feasible, its bound is nobody's reference, and it proves nothing away."""
+    boasts, gives_up = map(measure, runs(folder, "own.py:boasts", "own.py:gives_up", instances=["a.json"]))
+    assert (boasts["verified"], boasts["status"], boasts["value"] is None) == (True, "feasible", False)
+    assert (boasts["bound"], boasts["gap"], boasts["gap_to"]) == (None, None, None)
+    assert (boasts["solution"]["status"], boasts["solution"]["bound"]) == ("feasible", None)
+    assert gives_up["status"] == "unknown"
 
 
 def test_simulated_values_see_common_jobs(folder: Path) -> None:

@@ -132,6 +132,35 @@ def test_what_was_not_run_is_counted_and_not_compared() -> None:
     assert standing(records, "b").counts == {Outcome.SOLVED: 1, Outcome.NOT_RUN: 1}
 
 
+def test_a_plan_says_what_counts_and_what_it_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results of another configuration under the same label, though later in the file, are left out and counted."""
+    monkeypatch.setattr(chainopt.bench.figures, "available", lambda: False)
+    records = [result("p", "a", 1.0, key="planned"), result("p", "a", 9.0, key="other"), result("p", "b", 8.0, key="x")]
+    write_results(records, tmp_path)
+    write_summary(tmp_path, {"planned": "mine", "not made yet": "b"})
+    assert [(row["method"], row["mean"]) for row in rows(tmp_path)] == [("mine", "1.0")] * 2
+    assert "2 results of other runs" in (tmp_path / "summary.txt").read_text(encoding="utf-8")
+
+
+def test_names_that_are_no_text_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file name that is not UTF-8 has half of a surrogate pair in Python; tables show a question mark."""
+    monkeypatch.setattr(chainopt.bench.figures, "available", lambda: False)
+    write_results([result("p", "caf\udce9.py:f", 1.0, source="caf\udce9/p.json")], tmp_path)
+    write_summary(tmp_path)
+    assert [(row["family"], row["method"]) for row in rows(tmp_path)] == [("", "caf?.py:f"), ("caf?", "caf?.py:f")]
+
+
+def test_a_simulation_without_an_interval_is_not_exact() -> None:
+    """One simulated job has a mean and no finite half width: that of the means is unknown then, not 0."""
+    simulated = {"policy": "jffc", "steady": True}
+    records = [
+        result("p", "a", 1.0, simulated=simulated, half_width=0.5),
+        result("q", "a", 1.0, simulated=simulated, half_width=None),
+    ]
+    assert standing(records[:1], "a").half_width == 0.5
+    assert standing(records, "a").half_width is None
+
+
 @pytest.mark.parametrize(
     ("fields", "outcome"),
     [
@@ -152,14 +181,14 @@ def test_outcome_of_a_run(fields: dict[str, Any], outcome: Outcome) -> None:
 @pytest.mark.parametrize(
     ("source", "family"),
     [
-        ("instances/bloom/x.json", "bloom"),
-        ("x.json", ""),
+        ("instances/bloom/x.json", "instances/bloom"),
+        ("x.json", "."),
         ("bloom --servers 20 --seed 1", "bloom"),
-        (None, ""),
+        (None, "."),
     ],
 )
 def test_family_of_a_run(source: str | None, family: str) -> None:
-    """The folder of a file, or the family that generated it."""
+    """The folder of a file as the suite gives it, or the family that generated it; never empty, like the overall row."""
     assert runs_of([result("p", "a", 1.0, source=source)])[0].family == family
 
 
@@ -182,8 +211,8 @@ def test_csv_has_all_rows_and_full_numbers(tmp_path: Path, monkeypatch: pytest.M
     found = rows(tmp_path)
     assert [(row["family"], row["method"]) for row in found] == [
         *(("", m) for m in "ab"),
-        *(("easy", m) for m in "ba"),
-        *(("hard", m) for m in "ab"),
+        *(("instances/easy", m) for m in "ba"),
+        *(("instances/hard", m) for m in "ab"),
     ]
     assert float(found[0]["ratio"]) == pytest.approx(2**0.5, rel=1e-15)
     assert (found[0]["solved"], found[0]["infeasible"], found[0]["unverified"], found[0]["half_width"]) == (

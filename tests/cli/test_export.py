@@ -103,7 +103,12 @@ def test_force(two: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run("json", *two, "-o", out).exit_code == 0
     assert refused("json", *two, "-o", out).endswith("it holds an export; --force replaces it")
+    (out / "keys").mkdir()
+    (out / "keys" / "a.key").write_text("secret")
+    before = tree(out)
+    assert set(json.loads((out / "plan.json").read_text())["files"]) == before - {"keys/a.key"}
     assert run("json", *two, "-o", out, "--force").exit_code == 0
+    assert tree(out) == before
     assert "not an export" in refused("json", *two, "-o", tmp_path, "--force")
 
 

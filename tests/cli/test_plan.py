@@ -81,6 +81,8 @@ def test_what_does_not_fit_says_what_is_missing() -> None:
         ((*FLAGS, "--arrival-rate", 1, "--gpu", "l4", "--helix-profiles", "x"), "--helix-profiles needs --helix"),
         ((*FLAGS, "--arrival-rate", 1, "--gpu", "l4", "-o", "-", "--save-instance", "-"), "standard output"),
         (("no-such.yaml",), "no-such.yaml"),
+        (("--model", "é" * 180, *FLAGS[2:], "--arrival-rate", 1, "--gpu", "l4"), "no model is named"),
+        (("--model", f"{'é' * 180}.json", *FLAGS[2:], "--arrival-rate", 1, "--gpu", "l4"), "json: File name too long"),
     ],
 )
 def test_mistakes_are_usage_errors(arguments: tuple[object, ...], message: str) -> None:

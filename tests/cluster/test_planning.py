@@ -67,6 +67,55 @@ def test_a_vague_name_is_the_slowest_card_and_says_so() -> None:
     assert [server.tags["gpu"] for server in sliced] == 2 * ["A100-PCIe-80GB:3g.40gb"]
 
 
+@pytest.mark.parametrize(
+    ("name", "gpu"),
+    [
+        ("NVIDIA A100-SXM4-80GB", "A100-SXM-80GB"),
+        ("NVIDIA A100-PCIE-40GB", "A100-PCIe-40GB"),
+        ("NVIDIA H100 80GB HBM3", "H100-PCIe-80GB"),
+        ("NVIDIA GeForce RTX 4090", "RTX-4090"),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000-Server"),
+        ("Tesla T4", "T4"),
+        ("Tesla V100-SXM2-16GB", "V100-16GB"),
+        ("A100 80 GB", "A100-PCIe-80GB"),
+        ("h100:3g.40gb", "H100-SXM-80GB:3g.40gb"),
+        ("Apple M2 Ultra", "M2-Ultra-192GB"),
+        ("4090", "RTX-4090"),
+    ],
+)
+def test_names_of_drivers_and_shops(name: str, gpu: str) -> None:
+    """They are understood, and what they are taken as is said."""
+    plan = planned(described(servers=[parse_group(name)]))
+    assert plan.instance.servers[0].tags["gpu"] == gpu
+    assert any(text.startswith(f"{name} is taken as {gpu}") for text in plan.assumptions)
+
+
+@pytest.mark.parametrize("name", ["RTX-4090", "rtx 4090", "rtx4090", "A100-sxm-80gb:3G.40GB"])
+def test_case_and_punctuation_are_nothing_to_talk_about(name: str) -> None:
+    """The name is that of the catalogue."""
+    assert not any("taken as" in text for text in planned(described(servers=[parse_group(name)])).assumptions)
+
+
+@pytest.mark.parametrize(
+    ("name", "close"),
+    [
+        ("rtx-6000", "RTX-PRO-6000-Server or RTX-A6000"),
+        ("6000", "RTX-PRO-6000-Server or RTX-A6000"),
+        ("rtx6000", "RTX-PRO-6000-Server or RTX-A6000"),
+        ("RTX 6000 Ada", "RTX-PRO-6000-Server or RTX-A6000"),
+        ("m2", "M2-Ultra-192GB"),
+        ("RTX 3090 Ti", "RTX-3090"),
+        ("H100 NVL", "H100-SXM-80GB or H100-PCIe-80GB"),
+        ("a30:3g.40gb", "A30:1g.6gb or A30:2g.12gb or A30:4g.24gb"),
+    ],
+)
+def test_names_of_other_products_are_refused(name: str, close: str) -> None:
+    """A card that is not in the catalogue is not taken for a better one of the same number."""
+    with pytest.raises(FormatError) as error:
+        planned(described(servers=[parse_group(name)]))
+    assert str(error.value) == f"no GPU is named {name!r}; did you mean {close}?"
+
+
 def test_ids_of_groups_with_the_same_name_are_counted_on() -> None:
     """Two groups of L4 at different distances make ids that differ."""
     plan = planned(described(servers=[parse_group("l4:2@1ms"), parse_group("l4@9ms")]))
@@ -135,6 +184,9 @@ def test_whatever_is_in_the_catalogue_can_be_planned() -> None:
         ("model: !!python/object/apply:os.system ['true']\n", ":1:8: ", "no tags"),
         ("? [a]\n: 1\n", ":1:3: ", "expected a text as key"),
         ("model: \x07\n", "", "not YAML"),
+        ("{" * 2000, ":1:101: ", "nested more than 100 deep"),
+        ("- " * 2000, ":1:201: ", "nested more than 100 deep"),
+        ("model: M\ntokens_in: 010\n", ":2:12: ", "expected a decimal number without zeros in front, got '010'"),
     ],
 )
 def test_mistakes_in_files_are_found(tmp_path: Path, text: str, position: str, message: str) -> None:

@@ -116,6 +116,10 @@ def test_a_cluster_of_helix() -> None:
         ("[Link-1-sink]", "[Link-9-sink]", "the section [Link-1-sink] is missing"),
         ("[NodeNames]", "NodeNames", "not an INI file"),
         ("[Link-0-1]", "[Link-0-sink]", "not an INI file"),
+        ("type=T4x2", "type=T4x0", "[ComputeNode-1] type: expected a GPU, or one and x and the number"),
+        ("type=T4x2", "type=T4x1025", "[ComputeNode-1] type: expected a GPU, or one and x and the number"),
+        ("type=T4x2", "type=", "[ComputeNode-1] type: expected 1 to 200 printable characters, got ''"),
+        ("latency=0.02 * Sec", "latency=1e300 * Sec", "[ComputeNode-1] latencies of its links, in ms: expected a num"),
     ],
 )
 def test_mistakes_in_files_of_helix_are_found(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -128,3 +132,22 @@ def test_mistakes_in_files_of_helix_are_found(tmp_path: Path, old: str, new: str
         read_helix(file)
     assert message in str(error.value)
     assert not Path("pwned").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "memory", "message"),
+    [
+        ("T4x2", "0 * GB", "[ComputeNode-1] vram_size of its type, in GB: expected a number from 1e-9 to 1e9, got 0"),
+        ("T4x2", "1e-99 * GB", "[ComputeNode-1] vram_size of its type, in GB: expected a number from 1e-9 to 1e9"),
+        ("T4x0", "32 * GB", "[ComputeNode-1] type: expected a GPU, or one and x and the number of them from 1 to 1024"),
+        ("T4x2", "-1", "h-profiles.ini: [T4x2] vram_size: expected a number * GB or MB or KB, got '-1'"),
+    ],
+)
+def test_mistakes_in_profiles_of_helix_are_found(tmp_path: Path, kind: str, memory: str, message: str) -> None:
+    """A memory that is none, and a number of GPUs by which it cannot be divided."""
+    cluster, profiles = tmp_path / "h.ini", tmp_path / "h-profiles.ini"
+    cluster.write_text((EXAMPLES / "helix.ini").read_text().replace("T4x2", kind))
+    profiles.write_text((EXAMPLES / "helix-profiles.ini").read_text().replace("T4x2", kind).replace("32 * GB", memory))
+    with pytest.raises(FormatError) as error:
+        read_helix(cluster, profiles)
+    assert message in str(error.value)

@@ -12,7 +12,12 @@ import chainopt
 from chainopt.export import write_folder
 from tests.export.stubs import tree
 
-MINE = {"plan.json": '{"format": "chainopt-plan/1"}', "scripts/a.sh": "#!/bin/sh\n", "README.md": "é\n"}
+LISTED = '"files": ["README.md", "plan.json", "scripts/a.sh", "keys/a.key", "variables.env", "../beside"]'
+MINE = {
+    "plan.json": f'{{"format": "chainopt-plan/1", {LISTED}}}',
+    "scripts/a.sh": "#!/bin/sh\n",
+    "README.md": "é\n",
+}
 OTHER = {"plan.json": '{"format": "chainopt-plan/1", "new": 1}'}
 
 
@@ -45,13 +50,76 @@ def test_empty_folder_and_link(tmp_path: Path) -> None:
 
 
 def test_replaces_an_export_only_if_forced(tmp_path: Path) -> None:
-    """An export is kept unless --force is given, and then replaced as a whole."""
+    """An export is kept unless --force is given, and then all that it lists is replaced."""
     write_folder(MINE, tmp_path / "x")
     with pytest.raises(chainopt.FormatError, match=r"x: it holds an export; --force replaces it"):
         write_folder(OTHER, tmp_path / "x")
     assert tree(tmp_path / "x") == set(MINE)
     write_folder(OTHER, tmp_path / "x", force=True)
     assert tree(tmp_path) == {"x/plan.json"}
+
+
+def test_keeps_what_it_did_not_write(tmp_path: Path) -> None:
+    """Keys, variables and files of users stay as they are, even if the plan lists them; so do permissions."""
+    folder = tmp_path / "x"
+    write_folder(MINE, folder)
+    others = ("keys/a.key", "peers.json", "variables.env", "scripts/mine.sh", "notes/deep/a.txt")
+    for path in others:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+    (folder / "keys" / "a.key").chmod(0o400)
+    (folder / "keys").chmod(0o500)
+    folder.chmod(0o700)
+    (folder / "empty").mkdir()
+    (folder / "link").symlink_to("notes")
+    (tmp_path / "beside").write_text("1")
+    old = (folder / "keys" / "a.key").stat()
+    write_folder(OTHER, folder, force=True)
+    assert tree(tmp_path) >= {f"x/{path}" for path in (*others, "plan.json")} | {"beside"}
+    assert {path.name for path in folder.iterdir()} == {
+        *("empty", "keys", "link", "notes", "peers.json", "plan.json", "scripts", "variables.env")
+    }
+    assert all((folder / path).read_text() == path for path in others)
+    assert os.readlink(folder / "link") == "notes"
+    new = (folder / "keys" / "a.key").stat()
+    assert (new.st_mode, new.st_ino) == (old.st_mode, old.st_ino)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "keys")] == [0o700, 0o500]
+    (folder / "keys").chmod(0o700)  # so that it can be cleaned up
+    assert {path.name for path in tmp_path.iterdir()} == {"x", "beside"}
+
+
+def test_keeps_by_copies_where_links_are_impossible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without hard links."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("no links here")
+
+    write_folder(MINE, tmp_path / "x")
+    (tmp_path / "x" / "mine").write_text("1")
+    monkeypatch.setattr(os, "link", refuse)
+    write_folder(OTHER, tmp_path / "x", force=True)
+    assert tree(tmp_path) == {"x/plan.json", "x/mine"}
+    assert (tmp_path / "x" / "mine").read_text() == "1"
+
+
+@pytest.mark.parametrize(("mine", "new"), [("a", "a"), ("a/b", "a"), ("a", "a/b")])
+def test_never_replaces_files_of_others(tmp_path: Path, mine: str, new: str) -> None:
+    """A new file where there is one of the user is refused, and nothing changes."""
+    write_folder(MINE, tmp_path / "x")
+    (tmp_path / "x" / mine).parent.mkdir(exist_ok=True)
+    (tmp_path / "x" / mine).write_text("1")
+    with pytest.raises(chainopt.FormatError, match=r"x: a(/b)? is to be written, and is not of the export there"):
+        write_folder({**OTHER, new: "2"}, tmp_path / "x", force=True)
+    assert tree(tmp_path) == {*(f"x/{path}" for path in MINE), f"x/{mine}"}
+    assert (tmp_path / "x" / mine).read_text() == "1"
+
+
+@pytest.mark.parametrize("listed", ["", ', "files": 1', ', "files": [{}, [], null, 1]'])
+def test_without_a_list_of_files_all_are_of_others(tmp_path: Path, listed: str) -> None:
+    """Only the plan is surely of the export."""
+    write_folder({"plan.json": f'{{"format": "chainopt-plan/1"{listed}}}', "a": "1"}, tmp_path / "x")
+    write_folder(OTHER, tmp_path / "x", force=True)
+    assert tree(tmp_path) == {"x/plan.json", "x/a"}
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", "not JSON", '{"format": "else"}', "[" * 5000])

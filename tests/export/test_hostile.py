@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import string
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 import chainopt
 from chainopt.export import ENGINES, Options, export_files, make_plan, write_folder
+from chainopt.export.deployment import Addresses
 from chainopt.export.names import labels
 from chainopt.model import Composition, Instance, Placement, Server, Solution
 from tests.export.hostile import HOSTILE, UNPRINTABLE
@@ -153,6 +155,25 @@ def test_models_are_no_options(model: str) -> None:
         chainopt.FormatError, match=r"model: expected printable characters that do not start with a dash"
     ):
         Options(model=model)
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "llama-cpp", "parallax", "petals"])
+def test_names_of_hosts_are_no_addresses(engine: str) -> None:
+    """An id such as 1 or 0x7f000001 as the name of a host would be an IP address, 0.0.0.1 or 127.0.0.1."""
+    ids = ["1", "0x7f000001", "10.0.0.1", "0x", "server-1"]
+    blocks = len(ids)
+    instance = instance_of([10] * blocks, ids=ids, blocks=blocks, rate=0.01)
+    placement = Placement(list(range(blocks)), list(range(1, blocks + 1)))
+    solution = solution_of(instance, Composition.of(instance, placement, [list(range(blocks))], [3]))
+    addresses = Addresses(make_plan(instance, solution), ask(engine, "m"))
+    names = [addresses.address(j, "process") for j in range(blocks)]
+    assert len(set(names)) == blocks
+    for name in names:
+        with pytest.raises(OSError, match="illegal"):
+            socket.inet_aton(name)
+    _, files = export_files(engine, make_plan(instance, solution), ask(engine, "m"))
+    for text in files.values():
+        assert not re.search(r"(--master-addr|--dist-init-addr|--rpc|/dns4/|http://) ?/?(1|0x[0-9a-f]*)[ :/,]", text)
 
 
 @settings(max_examples=60)
