@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from chainopt import verify
 from chainopt.bench.best_known import DATE, INDEX, index_text, instance_files, recomputed, solution_file
 from chainopt.files import read_instance, read_solution
 from chainopt.model import Objective
@@ -20,13 +19,15 @@ def test_best_known_solution_is_what_it_claims(path: Path) -> None:
     """It belongs to the instance, violates nothing, is about response times, and computed anew has the same value."""
     instance = read_instance(path)
     solution = read_solution(solution_file(path), instance)
-    assert verify(instance, solution) == []
     assert solution.objective is Objective.RESPONSE_TIME
     assert solution.instance.name == instance.name
     assert DATE in solution.parameters
-    again = recomputed(instance, solution)
+    again = recomputed(instance, solution)  # after `verify`, whose first violation it raises
     assert again.status is solution.status
-    assert again.value == pytest.approx(solution.value, rel=1e-9)
+    if solution.value is None:  # nothing exists, or nothing stable
+        assert again.value is None
+    else:
+        assert again.value == pytest.approx(solution.value, rel=1e-9)
 
 
 def test_every_solution_has_an_instance() -> None:

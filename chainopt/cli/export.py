@@ -44,7 +44,7 @@ def _list(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
 )
 @click.option("--runtime", metavar="ENGINE", help="What Kubernetes runs. [default: vllm]")
 @click.option("--image", metavar="IMAGE", help="Container image for Kubernetes.")
-@click.option("--force", is_flag=True, help="Replace an earlier export.")
+@click.option("--force", is_flag=True, help="Replace the files of an earlier export; others stay.")
 @click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List engines.")
 @json_option
 @verbosity

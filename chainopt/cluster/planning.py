@@ -150,11 +150,12 @@ def _servers(cluster: Cluster, group: Group, found: Found, model: Model, ids: li
     try:
         first = catalog.server(ids[0], model, gpu, group.rtt_ms, cluster.tokens_in, cluster.tokens_out, assume)
         first = first.replace(memory_gb=memory_gb, reserve_gb=min(first.reserve_gb, memory_gb), tags=tags)
-        for name in ids:
-            yield first.replace(id=name)
+        last = first.replace(id=ids[-1])  # the longest id; those between need not be looked at one by one
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         raise FormatError(detail["msg"].removeprefix("Value error, "), path=f"servers: {ids[0]}") from None
+    for name in ids:
+        yield last.model_copy(update={"id": name, "tags": dict(last.tags)})
 
 
 def _assumptions(cluster: Cluster, model: Model, found: list[Found], *, known: int) -> Iterator[str]:

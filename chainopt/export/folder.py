@@ -79,7 +79,7 @@ def _replaced(path: Path, name: str, *, force: bool) -> bool:
     if not _is_export(path):
         raise FormatError("expected a new folder, it holds files that are not an export", source=name)
     if not force:
-        raise FormatError("it holds an export; --force replaces it", source=name)
+        raise FormatError("it holds an export; --force replaces its files", source=name)
     return True
 
 

@@ -102,7 +102,7 @@ def test_force(two: tuple[Path, Path], tmp_path: Path) -> None:
     """An export is replaced with --force only, and never anything else."""
     out = tmp_path / "out"
     assert run("json", *two, "-o", out).exit_code == 0
-    assert refused("json", *two, "-o", out).endswith("it holds an export; --force replaces it")
+    assert refused("json", *two, "-o", out).endswith("it holds an export; --force replaces its files")
     (out / "keys").mkdir()
     (out / "keys" / "a.key").write_text("secret")
     before = tree(out)

@@ -13,6 +13,10 @@ printf '%s\\0' "${0##*/}" "$@" >> "$CALLS.argv"
 env -0 >> "$CALLS.env"
 printf '%s\\0' "$PWD" >> "$CALLS.cwd"
 """
+_ALL = """for script; do
+  name="${script##*/}"
+  CALLS="$PWD/${name%.sh}" "$script" || { echo "$script failed" >&2; exit 1; }
+done"""
 
 
 class Call(NamedTuple):
@@ -35,15 +39,21 @@ def run_scripts(folder: Path, tools: Path, **environment: str) -> dict[str, Call
         stub = tools / name
         stub.write_text(_STUB)
         stub.chmod(0o755)
+    env = {"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(tools), **environment}
+    scripts = sorted((folder / "scripts").iterdir())
+    done = subprocess.run(
+        ["/bin/sh", "-c", _ALL, "sh", *map(str, scripts)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tools,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
     found = {}
-    for script in sorted((folder / "scripts").iterdir()):
+    for script in scripts:
         log = tools / script.stem
-        env = {"PATH": f"{tools}:/usr/bin:/bin", "CALLS": str(log), "HOME": str(tools), **environment}
-        done = subprocess.run(
-            [str(script)], env=env, capture_output=True, text=True, timeout=60, cwd=tools, check=False
-        )
-        assert done.returncode == 0, (script.read_text(), done.stderr)
-        assert done.stdout == ""
         (cwd,) = _items(log, "cwd")  # one command, once
         variables = dict(item.split("=", 1) for item in _items(log, "env"))
         found[script.stem] = Call(_items(log, "argv"), variables, cwd)

@@ -52,7 +52,7 @@ def test_empty_folder_and_link(tmp_path: Path) -> None:
 def test_replaces_an_export_only_if_forced(tmp_path: Path) -> None:
     """An export is kept unless --force is given, and then all that it lists is replaced."""
     write_folder(MINE, tmp_path / "x")
-    with pytest.raises(chainopt.FormatError, match=r"x: it holds an export; --force replaces it"):
+    with pytest.raises(chainopt.FormatError, match=r"x: it holds an export; --force replaces its files"):
         write_folder(OTHER, tmp_path / "x")
     assert tree(tmp_path / "x") == set(MINE)
     write_folder(OTHER, tmp_path / "x", force=True)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import chainopt
 from chainopt.export import Options, Sharing, export_files, make_plan
-from chainopt.export.sharing import _packed
+from chainopt.export.sharing import _alone, _disjoint_sets, _packed, _pins
 from chainopt.model import BlockRange, Composition, Placement
+from chainopt.queueing import evaluate
 from tests.export.systems import instance_of, solution_of, two_chains, worked_example
 
 ALONE = ("vllm", "sglang", "llama-cpp", "parallax", "ray-serve")
@@ -97,6 +98,24 @@ class TestExclusive:
         assert not plan.shared_servers()
         deployment, _ = export_files("llama-cpp", plan, ask())
         assert deployment.plan.chains == plan.chains
+
+    @settings(max_examples=8, deadline=None)
+    @given(st.integers(0, 10**6))
+    def test_no_candidate_is_better(self, seed: int) -> None:
+        """What is not evaluated exactly, as its lower bound is more than the best so far, would not have been it."""
+        rng = np.random.default_rng(seed)
+        instance = instance_of([float(m) for m in rng.integers(4, 14, 10)], rate=float(rng.uniform(0.05, 2)))
+        try:
+            solution = chainopt.compose(instance, "gbp-cr+gca")
+            plan = make_plan(instance, solution, Sharing.EXCLUSIVE)
+        except (chainopt.InfeasibleError, chainopt.UnstableError):
+            return
+        if plan.chains == make_plan(instance, solution).chains:
+            return  # they did not meet
+        pins, rate = _pins(instance), float(instance.workload.arrival_rate)
+        found = [_alone(instance, chains, pins) for chains in _disjoint_sets(instance, solution, pins)]
+        times = [evaluate(each, rate).mean_response_time_s for each in found if each is not None]
+        assert plan.solution.evaluation.mean_response_time_s == min(time for time in times if time is not None)
 
     def test_says_what_is_too_much(self) -> None:
         """Two chains share a server of 20 jobs; alone, one of them does not carry the rate."""

@@ -234,8 +234,8 @@ def _loose_chains(plan: Plan) -> dict[int, str]:
 
 
 NOTES = (
-    "Run `python identities.py` once, where PETALS is installed: it makes the keys of all servers, and from them "
-    "peers.json and variables.env. Then copy the folder to each server.",
+    "Run `python identities.py` after each export, where PETALS is installed: it makes the keys that are missing, and "
+    "from all keys peers.json and variables.env. Then copy the folder to each server.",
     "PETALS does not enforce the capacity of a chain: a dispatcher has to. client.py opens a chain, for one pool of "
     "sessions each.",
     "PETALS keeps no memory for activations if blocks are given: 2 GiB at a hidden size of 14336 is what it takes "
