@@ -7,7 +7,9 @@ parameters for. It returns a `Placement`, whose chains GCA then finds; a `Compos
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
 import importlib.metadata
 import importlib.util
 import inspect
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from chainopt.allocation import gca
 from chainopt.answer import Answer
 from chainopt.errors import ChainoptError, InfeasibleError, UnstableError
+from chainopt.jit import interrupted
 from chainopt.model.composition import Composition
 from chainopt.model.placement import Placement
 from chainopt.model.record import MOST_NAME
@@ -28,7 +31,7 @@ from chainopt.model.solution import Objective, Solution, Status
 from chainopt.quantity import at_least
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import ModuleType
 
     from chainopt.model.instance import Instance
@@ -110,10 +113,13 @@ class PlugIn:
         given = {"seed": seed, "time_limit_s": time_limit_s, "objective": objective.value}
         keywords = {name: value for name, value in given.items() if name in self.takes}
         try:
-            found = self.function(instance, **keywords, **options)
+            with _beside(self.path):
+                found = self.function(instance, **keywords, **options)
         except (InfeasibleError, UnstableError) as error:
             raise InfeasibleError(str(error), answer.solution(Status.UNKNOWN)) from error
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # also what is no `Exception`: panics of Rust, skips of test runners
+            if interrupted(error):
+                raise KeyboardInterrupt from None
             raise ChainoptError(self._told(error)) from error
         if found is None:
             raise InfeasibleError(f"{self.name} found nothing", answer.solution(Status.UNKNOWN))
@@ -175,7 +181,7 @@ def _parameters(name: str, function: Callable[..., Any]) -> frozenset[str]:
 
 
 def unproven(solution: Solution) -> Solution:
-    """The solution of a user's method without what nobody can check: a bound, an optimum, that no composition exists."""
+    """The solution of a user's method without what nobody can check: a bound, an optimum, that nothing exists."""
     weaker = {Status.OPTIMAL: Status.FEASIBLE, Status.INFEASIBLE: Status.UNKNOWN}
     return solution.replace(status=weaker.get(solution.status, solution.status), bound=None, gap=None)
 
@@ -239,12 +245,13 @@ def _module(path: Path, code: str) -> ModuleType:
         raise ChainoptError(f"{path}: cannot be loaded as Python")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look for themselves there
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # last, so that it hides nothing
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+        with _beside(path):
+            spec.loader.exec_module(module)
+    except BaseException as error:
         del sys.modules[spec.name]
+        if interrupted(error):
+            raise KeyboardInterrupt from None
         line = error.lineno if isinstance(error, SyntaxError) else None
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = line or (lines[-1] if lines else None)
@@ -253,11 +260,51 @@ def _module(path: Path, code: str) -> ModuleType:
     return module
 
 
+_NEIGHBOURS: dict[Path, dict[str, ModuleType]] = {}
+"""Modules that were imported from beside a user's file, by folder."""
+
+
+@contextlib.contextmanager
+def _beside(file: Path | None) -> Iterator[None]:
+    """While a user's file runs, modules beside it can be imported, as from a script; then they are put away.
+
+    For a file in another folder may have neighbours of the same names.
+    """
+    if file is None:
+        yield
+        return
+    folder = file.parent
+    kept = _NEIGHBOURS.setdefault(folder, {})
+    others = {name: module for name, module in sys.modules.items() if name not in kept}
+    hidden = {name: sys.modules[name] for name in kept if name in sys.modules}
+    sys.modules.update(kept)
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # the file may have changed the path itself
+            sys.path.remove(str(folder))
+        tops = {name for name, module in sys.modules.items() if name not in others and _stands_in(folder, name, module)}
+        kept.update({name: module for name, module in sys.modules.items() if name.partition(".")[0] in tops})
+        for name in kept:
+            sys.modules.pop(name, None)
+        sys.modules.update(hidden)
+
+
+def _stands_in(folder: Path, name: str, module: ModuleType) -> bool:
+    """Whether a module is a file, or a package, right in a folder."""
+    origin = getattr(module, "__file__", None)
+    return origin is not None and Path(origin) in (folder / f"{name}.py", folder / name / "__init__.py")
+
+
 def _entry_point(name: str) -> PlugIn:
     for point in importlib.metadata.entry_points(group=GROUP, name=name):
         try:
             function = point.load()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if interrupted(error):
+                raise KeyboardInterrupt from None
             raise ChainoptError(f"the method {name!r} ({point.value}) cannot be loaded: {error}") from error
         package = point.dist
         return PlugIn(name, function, f"{package.name} {package.version}" if package else point.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from pathlib import Path
 
@@ -120,6 +121,7 @@ def test_options_are_checked_before_anything_runs(tmp_path: Path) -> None:
         ("def f(instance):\n    return 1 // 0\n", r"line 5, in f: ZeroDivisionError"),
         ("def f(instance):\n    return g()\ndef g():\n    return [][0]\n", r"line 7, in g: IndexError"),
         ("def f(instance):\n    raise SystemExit\n", "line 5, in f: SystemExit"),
+        ("def f(instance):\n    raise type('Panic', (BaseException,), {})\n", "line 5, in f: Panic"),
         ("def f(instance):\n    return 7\n", "expected a Placement, a Composition or a Solution, got int"),
         ("def f(instance):\n    return Placement([0], [3])\n", "a placement of 1 servers, the instance has 5"),
         (WHOLE.replace("blocks]", "blocks + 1]"), "hosts blocks up to 4 of 3"),
@@ -159,6 +161,25 @@ def test_what_it_does_not_find_is_an_answer(worked_example: Instance, tmp_path: 
     with pytest.raises(UnstableError):
         chainopt.compose(fast, name)
     assert chainopt.compose(fast, name, "rate").status is Status.FEASIBLE
+
+
+def test_neighbours_of_one_name_are_told_apart(roomy: Instance, tmp_path: Path) -> None:
+    """Each file has its own ``helper``, at its beginning and in its function, once; and nobody else finds it."""
+    for folder, jobs in (("a", 3), ("b", 4)):
+        (tmp_path / folder / "package").mkdir(parents=True)
+        (tmp_path / folder / "helper.py").write_text(f"JOBS = {jobs}\ncalls = []\n")
+        (tmp_path / folder / "package" / "__init__.py").write_text("")
+        (tmp_path / folder / "package" / "late.py").write_text("from helper import JOBS, calls\n")
+        place = "    import package.late\n    assert package.late.calls is helper.calls\n    helper.calls.append(1)\n"
+        place += "    p = Placement([0] * 5, [3] * 5)\n"
+        place += (
+            "    return Composition.of(instance, p, [[0]], [package.late.JOBS + helper.JOBS + len(helper.calls)])\n"
+        )
+        (tmp_path / folder / "own.py").write_text(HEAD + "import helper\n\ndef f(instance):\n" + place)
+    found = [chainopt.compose(roomy, f"{tmp_path / folder / 'own.py'}:f") for folder in "abab"]
+    assert [solution.chains[0].capacity for solution in found] == [7, 9, 8, 10]
+    assert not {"helper", "package", "package.late"} & set(sys.modules)
+    assert str(tmp_path / "a") not in sys.path
 
 
 def test_a_changed_file_is_another_method(roomy: Instance, tmp_path: Path) -> None:

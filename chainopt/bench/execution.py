@@ -65,7 +65,7 @@ class Interruption:
             raise KeyboardInterrupt
 
     def measure(self, run: Run) -> dict[str, Any] | None:
-        """The record of a run, None if it was interrupted, also where a method took that for its end."""
+        """The record of a run, None if it was interrupted, whatever the method made of that."""
         self._measuring = True
         try:
             found = measure(run)
@@ -117,17 +117,19 @@ def _here(runs: Sequence[Run], interruption: Interruption) -> Records:
 def _in_processes(runs: Sequence[Run], interruption: Interruption, workers: int) -> Records:
     """As many runs at once as there are workers.
 
-    If a process dies, its pool is gone, and with it all runs that were under way. Each of these is then repeated alone:
-    the one that takes a process with it again has failed, the others are innocent.
+    If a process dies, its pool is gone, and with it all runs that were under way. Each of these is then repeated alone,
+    in a pool of one: the one that takes a process with it again has failed, the others are innocent.
     """
     waiting, suspects = deque(runs), deque(runs[:0])
-    pool = _pool(workers)
+    pool = _pool(min(workers, len(waiting)))
     running: dict[Any, Run] = {}
     alone, breaks = False, 0
     try:
         while (waiting or suspects or running) and interruption.signal is None:
-            if not running:
-                alone = bool(suspects)
+            if not running and alone != bool(suspects):
+                alone = not alone
+                pool.shutdown(wait=True, kill_workers=True)
+                pool = _pool(1 if alone else min(workers, len(waiting)))
             broken = not _submit(pool, running, suspects if alone else waiting, 1 if alone else workers)
             lost = []
             done = wait(running, timeout=None if broken else _LOOK_S, return_when=FIRST_COMPLETED).done
@@ -151,7 +153,7 @@ def _in_processes(runs: Sequence[Run], interruption: Interruption, workers: int)
                 if breaks > _MOST_BREAKS:
                     raise ChainoptError("the worker processes die before they do anything")
                 pool.shutdown(wait=True, kill_workers=True)
-                pool = _pool(workers)
+                pool = _pool(1 if alone else min(workers, len(waiting)))
         for future in [future for future in running if future.done() and future.exception() is None]:
             yield future.result()
     finally:
@@ -172,7 +174,7 @@ def _submit(pool: Any, running: dict[Any, Run], source: deque[Run], most: int) -
 def _pool(workers: int) -> Any:
     from loky import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(max_workers=workers, initializer=_begin, initargs=(os.getpid(),))
+    return ProcessPoolExecutor(max_workers=max(workers, 1), initializer=_begin, initargs=(os.getpid(),))
 
 
 def _begin(parent: int) -> None:

@@ -89,7 +89,7 @@ class Journal:
         FormatError
             If it cannot be written, such as where the disk is full.
         """
-        line = (_WRITE.encode(record) + "\n").encode("utf-8")
+        line = writable(_WRITE.encode(record) + "\n").encode("utf-8")
         try:
             written = 0
             while written < len(line):
@@ -105,6 +105,11 @@ class Journal:
     def __exit__(self, *error: object) -> None:
         os.close(self._descriptor)
         self._lock.close()
+
+
+def writable(text: str) -> str:
+    """A JSON text with escapes for the halves of surrogate pairs that names of files and messages can have."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _make(folder: Path) -> None:

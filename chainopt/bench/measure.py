@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainopt.answer import SAME, Answer
+from chainopt.answer import Answer
 from chainopt.auto import prepare
 from chainopt.baselines import SYSTEMS
 from chainopt.bench.environment import environment
+from chainopt.bench.gaps import signed_gap
 from chainopt.bench.methods import Kind
 from chainopt.dispatch.operation import Operation
 from chainopt.errors import ChainoptError, InfeasibleError, UnstableError
 from chainopt.exact import ExactOptions, bound
 from chainopt.facade import AUTO, EXACT, PIPELINE, compose
 from chainopt.files.solution import solution_text
-from chainopt.jit import interrupted
 from chainopt.model.instance import Instance, Server, Service, Workload
-from chainopt.model.solution import HostedRange, Objective, Solution, Status, relative_gap
+from chainopt.model.solution import HostedRange, Objective, Solution, Status
 from chainopt.plug_in import load, unproven
 from chainopt.simulation.arrivals import parse_arrivals
 from chainopt.simulation.experiment import Traffic, observe
@@ -60,20 +60,16 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def measure(run: Run) -> dict[str, Any]:
-    """Make a run; whatever goes wrong in it is its result.
+    """Make a run; whatever goes wrong in it is its result, also where a method raises what ends other programs.
 
-    Raises
-    ------
-    KeyboardInterrupt
-        If it is interrupted.
+    Whether Ctrl-C came meanwhile is known to whoever asked, who then has no use for the result.
     """
     with _ONE_AT_A_TIME:
         try:
             found = _system(run) if run.entrant.kind is Kind.SYSTEM else _composition(run)
-        except (Exception, SystemExit) as error:
-            if interrupted(error):
-                raise KeyboardInterrupt from None
-            found = failed(error if isinstance(error, ChainoptError) else f"{type(error).__name__}: {error}")
+        except BaseException as error:
+            kind = "" if isinstance(error, ChainoptError) else type(error).__name__
+            found = failed(": ".join(part for part in (kind, str(error)) if part))
     return record(run, found)
 
 
@@ -285,19 +281,10 @@ def _compared(run: Run, outcome: dict[str, Any], own_bound: float | None) -> dic
         }
         gap_to = next((name for name, reference in references.items() if reference is not None), None)
         if gap_to is not None:
-            gap = _signed(value, references[gap_to], run.objective)  # type: ignore[arg-type]
+            gap = signed_gap(run.objective, value, references[gap_to])  # type: ignore[arg-type]
         if gap_to == "bound" and outcome["status"] == Status.OPTIMAL and own_bound == best_bound:
             gap_to = "optimum"
     return {"bound": best_bound, "best_known": best_known, "gap": gap, "gap_to": gap_to}
-
-
-def _signed(value: float, reference: float, objective: Objective) -> float:
-    """Relative gap, negative where the value is better than what it is compared with."""
-    gap = relative_gap(value, reference)
-    better = value > reference if objective is Objective.RATE else value < reference
-    if gap <= SAME:
-        return 0.0
-    return -gap if better else gap
 
 
 class _Hashed:

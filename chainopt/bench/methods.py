@@ -78,6 +78,8 @@ class Entrant:
         Seconds, None where it has no limit or takes none.
     code
         What a user's function was made of, None for a method of chainopt.
+    long_label
+        What tables call it if another one has its label already; None where there is nothing else to call it.
     """
 
     label: str
@@ -86,6 +88,7 @@ class Entrant:
     options: dict[str, Any]
     time_limit_s: float | None
     code: str | None = None
+    long_label: str | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -122,6 +125,8 @@ def entrant(entry: Entry, folder: Path, time_limit_s: float | None, objectives: 
     if entry.name in SYSTEMS:
         if any(objective is not Objective.RESPONSE_TIME for objective in objectives):
             raise OptionError("a system has a response time only, no job servers and no total service rate", "name")
+        if entry.time_limit is not None:
+            raise OptionError("a system takes no time limit", "time_limit")
         _fits(SYSTEMS[entry.name].rule, entry.options)
         return Entrant(entry.label or entry.name, entry.name, Kind.SYSTEM, dict(entry.options), None)
     name = ALIASES.get(entry.name, entry.name)
@@ -153,12 +158,13 @@ def _plug_in(entry: Entry, folder: Path, limit: float | None) -> Entrant:
         plug_in.check(entry.options)
     except ChainoptError as error:
         raise OptionError(str(error), "options" if entry.options else "name") from error
-    name, label = entry.name, entry.label or entry.name
-    if is_file(name):
-        name = f"{plug_in.path}:{name.rpartition(':')[2]}"
-        label = entry.label or Path(entry.name).name
     limited = limit if "time_limit_s" in plug_in.takes else None
-    return Entrant(label, name, Kind.PLUG_IN, dict(entry.options), limited, plug_in.code)
+    if not is_file(entry.name):
+        label = entry.label or entry.name
+        return Entrant(label, entry.name, Kind.PLUG_IN, dict(entry.options), limited, plug_in.code)
+    name = f"{plug_in.path}:{entry.name.rpartition(':')[2]}"
+    short, long = (entry.label, None) if entry.label else (Path(entry.name).name, entry.name)
+    return Entrant(short, name, Kind.PLUG_IN, dict(entry.options), limited, plug_in.code, long)
 
 
 def _fits(function: Callable[..., Any], options: dict[str, Any]) -> None:

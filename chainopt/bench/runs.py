@@ -6,8 +6,7 @@ import glob
 import hashlib
 import json
 import os
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from chainopt.bench.best_known import SOLUTION, solution_file
@@ -25,7 +24,10 @@ from chainopt.simulation.sizes import parse_sizes
 from chainopt.verification import verify
 
 if TYPE_CHECKING:
-    from chainopt.bench.suite import Generated, Position, Suite
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from chainopt.bench.suite import Entry, Generated, Position, Suite
     from chainopt.model.instance import Instance
 
 
@@ -91,7 +93,15 @@ class Run:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def plan(suite: Suite, folder: Path, position: Position) -> list[Run]:
+@dataclass(frozen=True)
+class Added:
+    """Methods that the command line adds to a suite, and what their paths start from."""
+
+    methods: Sequence[Entry]
+    folder: Path
+
+
+def plan(suite: Suite, folder: Path, position: Position, added: Added | None = None) -> list[Run]:
     """All runs of a suite, instance by instance.
 
     Parameters
@@ -100,13 +110,15 @@ def plan(suite: Suite, folder: Path, position: Position) -> list[Run]:
         What the paths in the suite start from.
     position
         Locates mistakes.
+    added
+        Methods besides those of the suite; one that the suite has already is left out.
 
     Raises
     ------
     FormatError
         If something that the suite names is not there, or not what it should be.
     """
-    entrants = _entrants(suite, folder, position)
+    entrants = _entrants(suite, folder, position, added)
     if suite.simulate is not None:
         _check_simulation(suite.simulate, position)
     tasks = _tasks(suite, folder, position)
@@ -127,21 +139,36 @@ def plan(suite: Suite, folder: Path, position: Position) -> list[Run]:
     ]
 
 
-def _entrants(suite: Suite, folder: Path, position: Position) -> list[Entrant]:
+def _entrants(suite: Suite, folder: Path, position: Position, added: Added | None) -> list[Entrant]:
     found: list[Entrant] = []
     for i, entry in enumerate(suite.methods):
         try:
             chosen = entrant(entry, folder, suite.time_limit, suite.objectives)
+            _add_entrant(found, chosen)
         except OptionError as error:
             raise position.error(error.message, "methods", i, *error.path) from error
-        for other in found:
-            if other.label == chosen.label:
-                raise position.error(f"two methods are called {printable(chosen.label)!r}", "methods", i)
-            if other.identity == chosen.identity:
-                message = f"{chosen.label!r} is the same as {other.label!r}"
-                raise position.error(message, "methods", i)
-        found.append(chosen)
+    for entry in () if added is None else added.methods:
+        assert added is not None
+        try:
+            chosen = entrant(entry, added.folder, suite.time_limit, suite.objectives)
+            if all(other.identity != chosen.identity for other in found):
+                _add_entrant(found, chosen)
+        except OptionError as error:
+            raise FormatError(error.message, path=f"--method {printable(entry.name)}") from error
     return found
+
+
+def _add_entrant(found: list[Entrant], chosen: Entrant) -> None:
+    """One more method; files of the same name are told apart by their paths."""
+    labels = {other.label for other in found}
+    if chosen.label in labels and chosen.long_label not in (None, chosen.label):
+        chosen = replace(chosen, label=chosen.long_label)
+    if chosen.label in labels:
+        raise OptionError(f"two methods are called {printable(chosen.label)!r}")
+    same = next((other for other in found if other.identity == chosen.identity), None)
+    if same is not None:
+        raise OptionError(f"{chosen.label!r} is the same as {same.label!r}")
+    found.append(chosen)
 
 
 def _check_simulation(simulation: Simulation, position: Position) -> None:
@@ -163,13 +190,17 @@ def _computable(simulation: Simulation) -> bool:
 
 
 def _simulation(simulation: Simulation | None, chosen: Entrant, objective: Objective) -> Simulation | None:
-    """What is simulated in a run: systems always, compositions where their value is not computed."""
+    """What is simulated in a run: systems always, compositions where their value is not computed.
+
+    What makes no difference there is left at its default, so that keys do not depend on it.
+    """
     if chosen.kind is Kind.SYSTEM:
-        return simulation or Simulation()
+        default = Simulation()
+        return (simulation or default).replace(policy=default.policy, compositions=None)
     if simulation is None or objective is not Objective.RESPONSE_TIME:
         return None
     computed = simulation.compositions == "exact" or (simulation.compositions is None and _computable(simulation))
-    return None if computed else simulation
+    return None if computed else simulation.replace(compositions=None)
 
 
 def _tasks(suite: Suite, folder: Path, position: Position) -> list[Task]:
@@ -212,10 +243,10 @@ def matching(folder: Path, pattern: str) -> list[str]:
 
 
 def _from_file(folder: Path, path: str) -> Task:
-    file = (folder / path).absolute()  # a method may change the current folder
+    file = folder / path
     instance, beside = read_instance(file), solution_file(file)
     best = _best_known(instance, beside) if beside.exists() else None
-    return Task(instance, digest(instance), path, best, file)
+    return Task(instance, digest(instance), path, best, file.absolute())  # a method may change the current folder
 
 
 def _best_known(instance: Instance, path: Path) -> BestKnown:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
-from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, StrictBool, ValidationError
+from pydantic import AfterValidator, Field, StrictBool, ValidationError
 
+from chainopt.bench.toml import document, locate
 from chainopt.errors import FormatError
 from chainopt.files.document import follow, mistake, shown_path
 from chainopt.files.text import read_text, source_name
@@ -16,12 +14,28 @@ from chainopt.model.record import Integer, Name, Real, Record, Share, Tags, Text
 from chainopt.model.solution import Objective
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import os
+
+    from pydantic_core import ErrorDetails
+
+    from chainopt.files.document import Path
 
 MOST_SEED = 2**63 - 1
 MOST_JOBS = 10**10
 
-Seeds = Annotated[tuple[Annotated[Integer, Field(ge=0, le=MOST_SEED)], ...], Field(min_length=1)]
+T = TypeVar("T")
+
+
+def _different(values: tuple[T, ...]) -> tuple[T, ...]:
+    twice = next((value for n, value in enumerate(values) if value in values[:n]), None)
+    if twice is not None:
+        raise ValueError(f"{twice} stands there twice")
+    return values
+
+
+Seeds = Annotated[
+    tuple[Annotated[Integer, Field(ge=0, le=MOST_SEED)], ...], Field(min_length=1), AfterValidator(_different)
+]
 Seconds = Annotated[Real, Field(gt=0)]
 
 
@@ -116,7 +130,9 @@ class Suite(Record):
     instances: tuple[Name, ...] = ()
     generate: tuple[Generated, ...] = ()
     methods: Annotated[tuple[Entry, ...], Field(min_length=1)]
-    objectives: Annotated[tuple[Objective, ...], Field(min_length=1)] = (Objective.RESPONSE_TIME,)
+    objectives: Annotated[tuple[Objective, ...], Field(min_length=1), AfterValidator(_different)] = (
+        Objective.RESPONSE_TIME,
+    )
     seeds: Seeds = (0,)
     time_limit: Seconds | None = None
     bound_time_limit: Seconds | None = None
@@ -132,13 +148,17 @@ class Position:
 
     def error(self, message: str, *path: str | int) -> FormatError:
         """The error to raise about this part of the suite."""
-        line = column = None
+        return self.first({path: message})
+
+    def first(self, mistakes: dict[Path, str]) -> FormatError:
+        """The error to raise about the mistake that comes first in the file."""
+        path, line, column = next(iter(mistakes)), None, None
         if self._text is not None:
-            line, column = _locate(self._text, path)
-        return FormatError(message, source=self._source, line=line, column=column, path=shown_path(path))
+            path, line, column = locate(self._text, mistakes)
+        return FormatError(mistakes[path], source=self._source, line=line, column=column, path=shown_path(path))
 
 
-def read_suite(source: str | Path) -> tuple[Suite, Position]:
+def read_suite(source: str | os.PathLike[str]) -> tuple[Suite, Position]:
     """Read a suite, and what locates its mistakes.
 
     Raises
@@ -148,58 +168,20 @@ def read_suite(source: str | Path) -> tuple[Suite, Position]:
     """
     text, name = read_text(source), source_name(source)
     position = Position(text, name)
-    try:
-        data = tomllib.loads(text, parse_float=_number)
-    except tomllib.TOMLDecodeError as error:
-        raise _syntax(str(error), text, name) from None
+    data = document(text, name)
     try:
         return Suite.model_validate(data), position
     except ValidationError as error:
-        mistakes = []
-        for detail in error.errors(include_url=False):
+        details = error.errors(include_url=False)
+        mistakes: dict[Path, str] = {}
+        for detail in details:
+            if detail["type"] == "too_short" and any(_inside(other, detail) for other in details):
+                continue  # it has elements, but they are wrong
             path, _ = follow(data, (*detail["loc"], *detail.get("ctx", {}).get("path", ())))
-            mistakes.append((_locate(text, path), path, mistake(detail)))
-        _, path, message = min(mistakes, key=lambda found: found[0])
-        raise position.error(message, *path) from None
+            mistakes.setdefault(path, mistake(detail))
+        raise position.first(mistakes) from None
 
 
-def _number(literal: str) -> Decimal | float:
-    number = Decimal(literal)
-    return number if number.is_finite() else float(number)
-
-
-def _syntax(message: str, text: str, name: str) -> FormatError:
-    """The message of tomllib, which ends with where it is."""
-    found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
-    reason = message[: found.start()] if found else message
-    if found and found.group(1):
-        line, column = int(found.group(1)), int(found.group(2))
-    else:
-        line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
-    return FormatError(f"not TOML: {reason[0].lower()}{reason[1:]}", source=name, line=line, column=column)
-
-
-def _locate(text: str, path: tuple[str | int, ...]) -> tuple[int, int]:
-    """Line and column of the statement that brings a part of the document.
-
-    The part is there once as many lines are read as it takes, and what stands between that line and the last one
-    before it up to which the text is whole, is the statement.
-    """
-    lines = text.split("\n")
-    whole = 0
-    for count in range(1, len(lines) + 1):
-        try:
-            data = tomllib.loads("\n".join(lines[:count]))
-        except tomllib.TOMLDecodeError:
-            continue
-        if follow(data, path)[0] == path:
-            break
-        whole = count
-    if not path:
-        return 1, 1
-    keys = [step for step in path if isinstance(step, str)]
-    for number in range(whole, min(count, len(lines))):
-        found = re.search(rf"(?<![\w-]){re.escape(keys[-1])}(?![\w-])", lines[number]) if keys else None
-        if found:
-            return number + 1, found.start() + 1
-    return whole + 1, 1
+def _inside(detail: ErrorDetails, outer: ErrorDetails) -> bool:
+    """Whether a mistake is about an element of what another one is about."""
+    return detail["loc"] != outer["loc"] and detail["loc"][: len(outer["loc"])] == outer["loc"]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,13 @@ import click
 
 from chainopt.cli.common import PositiveNumber, announce_compilation, json_option, level, note, verbosity
 from chainopt.errors import FormatError
+from chainopt.files.text import printable
+from chainopt.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from chainopt.bench.runs import Run
+    from chainopt.bench.runs import Added, Run
     from chainopt.bench.suite import Position, Suite
 
 _OF_FOLDERS = ("objectives", "seeds", "time_limit", "jobs")
@@ -76,65 +79,62 @@ def command(
 
     if dask is not None and workers > 1:
         raise click.UsageError("--workers are processes here, with --dask the cluster's own workers compute")
-    suite, folder, position = _suite(source, methods, options)
-    runs = plan(suite, folder, position)
+    runs = plan(*_suite(source, methods, options))
+    folder = Path(output).absolute()  # a method may change the current one
     announce_compilation()
-    records, stopped = _run(runs, Path(output), resume=resume, workers=workers, dask=dask)
-    _finish(records, Path(output), as_json=as_json)
+    records, stopped = _run(runs, folder, resume=resume, workers=workers, dask=dask)
+    labels = {run.key: run.entrant.label for run in runs}
+    planned = [{**found, "method": labels[found["key"]]} for found in records if found["key"] in labels]
+    _finish(records, labels, planned, folder, as_json=as_json)
     if update_best and stopped is None:
-        _update_best(records, runs)
+        _update_best(planned, runs)
     if stopped is not None:
-        note(f"stopped; --resume makes the {len(runs) - _made(runs, records)} runs that are missing")
+        missing = labels.keys() - {made["key"] for made in planned}
+        note(f"stopped; --resume makes the {len(missing)} runs that are missing")
         return 128 + stopped
-    keys = {run.key for run in runs}
-    bad = [found for found in records if found["key"] in keys and not found["verified"]]
-    for found in bad[:5]:
-        reason = found["error"] or "; ".join(found["violations"][:2])
-        click.echo(f"chainopt: {found['instance']}, {found['method']}: {reason}", err=True)
-    if len(bad) > 5:
-        click.echo(f"chainopt: and {len(bad) - 5} more", err=True)
-    return 1 if bad else 0
+    return _failures(planned)
 
 
-def _suite(source: str, methods: Sequence[str], options: dict[str, Any]) -> tuple[Suite, Path, Position]:
-    """The suite, what its paths start from, and what locates its mistakes."""
+def _suite(source: str, methods: Sequence[str], options: dict[str, Any]) -> tuple[Suite, Path, Position, Added | None]:
+    """The suite, what its paths start from, what locates its mistakes, and the methods that are added to it."""
+    from chainopt.bench.runs import Added
     from chainopt.bench.suite import Entry, Position, Simulation, Suite, read_suite
 
     here = Path.cwd()
-    own = [Entry(name=_absolute(name, here), label=_label(name)) for name in dict.fromkeys(methods)]
+    with _told("--method"):
+        own = [Entry(name=name) for name in dict.fromkeys(methods)]
     if source.endswith(".toml"):
         for name in _OF_FOLDERS:
             if options[name]:
                 raise click.UsageError(f"--{name.removesuffix('s').replace('_', '-')} is for folders; a suite says it")
         suite, position = read_suite(source)
-        taken = {entry.label or entry.name for entry in suite.methods}
-        more = tuple(entry for entry in own if entry.label not in taken)
-        return suite.replace(methods=suite.methods + more), Path(source).parent, position
+        return suite, Path(source).parent, position, Added(own, here)
     if not Path(source).exists():
-        raise FormatError("expected a suite, FILE.toml, or a folder of instances", source=source)
-    suite = Suite(
-        name=Path(source).resolve().name,
-        instances=(source,),
-        methods=own or [Entry(name="auto")],
-        objectives=options["objectives"] or ("response-time",),
-        seeds=tuple(range(options["seeds"] or 1)),
-        time_limit=options["time_limit"],
-        simulate=Simulation(jobs=options["jobs"]) if options["jobs"] else None,
-    )
-    return suite, here, Position(None, source)
+        raise FormatError("expected a suite, FILE.toml, or a folder of instances", source=printable(source))
+    with _told(source):
+        suite = Suite(
+            name=Path(source).resolve().name or "/",
+            instances=(source,),
+            methods=own or [Entry(name="auto")],
+            objectives=tuple(dict.fromkeys(options["objectives"])) or ("response-time",),
+            seeds=tuple(range(options["seeds"] or 1)),
+            time_limit=options["time_limit"],
+            simulate=Simulation(jobs=options["jobs"]) if options["jobs"] else None,
+        )
+    return suite, here, Position(None, printable(source)), None
 
 
-def _absolute(name: str, folder: Path) -> str:
-    """A method of the command line: its path starts from the current folder, not from that of the suite."""
-    from chainopt.plug_in import is_file
+@contextlib.contextmanager
+def _told(source: str) -> Iterator[None]:
+    """What is wrong with what the command line gives, in one line."""
+    from pydantic import ValidationError
 
-    return str(folder / name) if is_file(name) else name
+    from chainopt.files.document import mistake
 
-
-def _label(name: str) -> str:
-    from chainopt.plug_in import is_file
-
-    return Path(name).name if is_file(name) else name
+    try:
+        yield
+    except ValidationError as error:
+        raise FormatError(mistake(error.errors(include_url=False)[0]), source=printable(source)) from None
 
 
 def _run(
@@ -146,8 +146,11 @@ def _run(
     from chainopt.bench.progress import Progress
 
     with Journal(output, resume=resume) as journal, Interruption() as interruption, _output_is_clean():
-        made = {found["key"] for found in journal.records}
+        made = {found["key"]: found.get("version") for found in journal.records}
         missing = [run for run in runs if run.key not in made]
+        old = Counter(made[run.key] for run in runs if run.key in made and made[run.key] != __version__)
+        for version, count in old.items():
+            note(f"{count} results are of chainopt {version}, this is {__version__}; another folder repeats them")
         note(f"{len(missing)} runs" + (f", {len(runs) - len(missing)} are there already" if made else ""))
         speak = note if level() >= 0 else None
         with (
@@ -177,24 +180,40 @@ def _output_is_clean() -> Iterator[None]:
             os.close(kept)
 
 
-def _made(runs: Sequence[Run], records: Sequence[dict[str, Any]]) -> int:
-    keys = {found["key"] for found in records}
-    return sum(run.key in keys for run in runs)
-
-
-def _finish(records: list[dict[str, Any]], output: Path, *, as_json: bool) -> None:
-    """Tables and figures, on disk and on standard output."""
+def _finish(
+    records: Sequence[dict[str, Any]],
+    labels: dict[str, str],
+    planned: Sequence[dict[str, Any]],
+    output: Path,
+    *,
+    as_json: bool,
+) -> None:
+    """Tables and figures of the runs that were planned, on disk and on standard output."""
+    from chainopt.bench.journal import writable
     from chainopt.bench.summary import summary_table, write_summary
 
     if not records:
         return
-    for path in write_summary(output):
+    for path in write_summary(output, labels):
         note(f"wrote {path}", 1)
     if as_json:
-        answers = [{key: value for key, value in found.items() if key != "solution"} for found in records]
-        click.echo(json.dumps(answers, indent=1, ensure_ascii=False))
+        answers = [{key: value for key, value in found.items() if key != "solution"} for found in planned]
+        click.echo(writable(json.dumps(answers, indent=1, ensure_ascii=False)))
     else:
-        _print(summary_table(records))
+        _print(summary_table(records, labels))
+
+
+def _failures(planned: Sequence[dict[str, Any]]) -> int:
+    """Tell the first runs that failed, or whose answer is wrong; the exit code."""
+    from chainopt.bench.outcomes import runs_of
+
+    bad = [run for run in runs_of(planned) if not run.verified]
+    for run in bad[:5]:
+        reason = run.error or "; ".join(run.violations[:2]) or "it was not verified"
+        click.echo(f"chainopt: {run.instance}, {run.method}: {printable(reason)}", err=True)
+    if len(bad) > 5:
+        click.echo(f"chainopt: and {len(bad) - 5} more", err=True)
+    return 1 if bad else 0
 
 
 def _update_best(records: Sequence[dict[str, Any]], runs: Sequence[Run]) -> None:

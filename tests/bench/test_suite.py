@@ -90,6 +90,17 @@ def test_keys_depend_on_what_determines_the_outcome(folder: Path) -> None:
     assert key not in keys
 
 
+def test_a_system_has_its_own_way(folder: Path) -> None:
+    """How compositions dispatch does not concern its key, how many jobs come does; it takes no time limit."""
+    base = 'name = "a"\ninstances = ["x.json"]\n[[methods]]\nname = "petals-faithful"\n'
+    key = runs(write(folder, base))[0].key
+    assert key == runs(write(folder, base + '[simulate]\npolicy = "jsq"\ncompositions = "simulated"\n'))[0].key
+    assert key == runs(write(folder, "time_limit = 3\n" + base))[0].key
+    assert key != runs(write(folder, base + "[simulate]\njobs = 10\n"))[0].key
+    with pytest.raises(FormatError, match=r":5:1: methods\[0\]\.time_limit: a system takes no time limit"):
+        runs(write(folder, base + "time_limit = 3\n"))
+
+
 def test_an_own_method_is_known_by_its_code(folder: Path) -> None:
     """Where the file lies does not matter, what is in it does; paths start from the suite."""
     for name, text in (("a", "def f(i): ..."), ("b", "def f(i): ..."), ("c", "def f(i): return None")):
@@ -140,6 +151,9 @@ def test_generated_instances(folder: Path) -> None:
         (('stop = "rate"', "stop = 1"), "12:34: methods[0].options.stop", "expected 'rate' or 'never', got 1"),
         (('stop = "rate"', "depth = 1"), "12:34: methods[0].options.depth", "unknown key 'depth'"),
         (('"paper"', '"papers"'), "11:1: methods[0].name", "no method 'papers'"),
+        (("seeds = [0, 1]", "seeds = [1, 1]"), "6:1: seeds", "1 stands there twice"),
+        (('"response-time"]', '"rate"]'), "8:1: objectives", "rate stands there twice"),
+        (("time_limit = 1.5", "time_limit = 1e99999999999999999999"), "7:1: time_limit", "inf"),
         (('label = "ours"', 'label = "paper"'), "14:3: methods[1]", "two methods are called 'paper'"),
         (('"more"', '"most/*"'), "2:1: instances[1]", "no instance matches 'most/*'"),
         (('"more"', '"more", "x2.json"'), "2:1: instances", "two instances are named 'worked-example'"),
@@ -177,6 +191,23 @@ def test_mistakes_have_their_place(change: tuple[str, str], place: str, told: st
         runs(path)
     assert str(error.value).startswith(f"{path}:{place}")
     assert told in str(error.value)
+
+
+def test_a_mistake_in_the_only_element_is_told(folder: Path) -> None:
+    """Not that there are too few elements, for there is one, which is wrong."""
+    path = write(folder, 'name = "s"\ninstances = ["x.json"]\nseeds = [-1]\n[[methods]]\nname = "auto"\n')
+    with pytest.raises(FormatError, match=r":3:1: seeds\[0\]: expected .*at least 0"):
+        runs(path)
+    path = write(folder, 'name = "s"\ninstances = ["x.json"]\n[[methods]]\noptions = {}\n')
+    with pytest.raises(FormatError, match=r":3:3: methods\[0\]: the key 'name' is missing"):
+        runs(path)
+
+
+def test_instances_of_one_name_have_a_place_without_the_key(folder: Path) -> None:
+    """Two that are generated alike, in a suite that has no ``instances``."""
+    tiny = '[[generate]]\nfamily = "tiny"\n'
+    with pytest.raises(FormatError, match=r":1:1: instances: two instances are named"):
+        runs(write(folder, f'name = "s"\n{tiny}{tiny}[[methods]]\nname = "auto"\n'))
 
 
 def test_a_wrong_best_known_solution_is_an_error(folder: Path, worked_example: Instance) -> None:

@@ -188,7 +188,7 @@ def test_outcome_of_a_run(fields: dict[str, Any], outcome: Outcome) -> None:
     ],
 )
 def test_family_of_a_run(source: str | None, family: str) -> None:
-    """The folder of a file as the suite gives it, or the family that generated it; never empty, like the overall row."""
+    """The folder of a file as the suite gives it, or the family that generated it; empty is the overall row only."""
     assert runs_of([result("p", "a", 1.0, source=source)])[0].family == family
 
 
