@@ -14,7 +14,6 @@ import click
 
 from chainopt.cli.common import PositiveNumber, announce_compilation, json_option, level, note, verbosity
 from chainopt.errors import FormatError
-from chainopt.files.text import printable
 from chainopt.version import __version__
 
 if TYPE_CHECKING:
@@ -99,6 +98,7 @@ def _suite(source: str, methods: Sequence[str], options: dict[str, Any]) -> tupl
     """The suite, what its paths start from, what locates its mistakes, and the methods that are added to it."""
     from chainopt.bench.runs import Added
     from chainopt.bench.suite import Entry, Position, Simulation, Suite, read_suite
+    from chainopt.files.text import printable
 
     here = Path.cwd()
     with _told("--method"):
@@ -130,6 +130,7 @@ def _told(source: str) -> Iterator[None]:
     from pydantic import ValidationError
 
     from chainopt.files.document import mistake
+    from chainopt.files.text import printable
 
     try:
         yield
@@ -206,6 +207,7 @@ def _finish(
 def _failures(planned: Sequence[dict[str, Any]]) -> int:
     """Tell the first runs that failed, or whose answer is wrong; the exit code."""
     from chainopt.bench.outcomes import runs_of
+    from chainopt.files.text import printable
 
     bad = [run for run in runs_of(planned) if not run.verified]
     for run in bad[:5]:

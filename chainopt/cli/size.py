@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import ValidationError
 
 from chainopt.cli.common import (
     PositiveNumber,
@@ -118,6 +117,8 @@ def command(
 
 
 def _with_rate(instance: Instance, arrival_rate: float) -> Instance:
+    from pydantic import ValidationError
+
     try:
         workload = instance.workload.replace(arrival_rate=Decimal(str(arrival_rate)))
     except ValidationError as error:

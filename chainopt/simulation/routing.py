@@ -21,8 +21,8 @@ departs, and never gives up; PETALS would reject it after ten minutes. There are
 - *together*: a job starts as soon as all earlier jobs through any of its servers have started, and each of
   its servers has the slots, and takes all of them then;
 - `hold_early`, the default, as PETALS and BPRR do: it takes the slots of each server as soon as all earlier jobs there
-  have theirs and enough are left, and starts when it has all. Nobody waits longer than if the same routes were waited for together,
-  since slots that an earlier job holds idle are slots that nobody could have had.
+  have theirs and enough are left, and starts when it has all. Nobody waits longer than if the same routes were waited
+  for together, since slots that an earlier job holds idle are slots that nobody could have had.
 
 What happens at one instant happens in this order: departures, starts of waiting jobs, arrivals one by one.
 

@@ -113,11 +113,14 @@ def feasible(instance: Instance, method: str, objective: Objective) -> float | N
 
 
 @settings(max_examples=80, deadline=None)
-@given(instance=instances(most_servers=8, most_blocks=8))
-def test_no_composition_is_better_than_the_bound(instance: Instance) -> None:
-    """Whatever the methods find, on every objective; and where nothing can be found, they find nothing."""
+@given(
+    instance=instances(most_servers=8, most_blocks=8),
+    chosen=st.lists(st.sampled_from(HEURISTICS), min_size=5, max_size=5, unique=True),
+)
+def test_no_composition_is_better_than_the_bound(instance: Instance, chosen: list[str]) -> None:
+    """Whatever methods find, on every objective; and where nothing can be found, they find nothing."""
     for objective in Objective:
-        found = [feasible(instance, method, objective) for method in HEURISTICS]
+        found = [feasible(instance, method, objective) for method in chosen]
         values = [value for value in found if value is not None]
         try:
             proven = bound(instance, objective)

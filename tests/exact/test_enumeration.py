@@ -231,7 +231,7 @@ def test_finds_what_greedy_cache_allocation_misses() -> None:
 
 def test_proves_that_nothing_fits_or_is_stable() -> None:
     """The tiny instances made for it are infeasible for every objective, or unstable for the response time."""
-    for path in sorted(TINY.glob("tiny-infeasible-*.json")):
+    for path in sorted(set(TINY.glob("tiny-infeasible-*.json")) - set(TINY.glob("*.sol.json"))):
         for objective in Objective:
             assert enumerate_compositions(chainopt.read_instance(path), objective).status is Status.INFEASIBLE, path
     for name in ("tiny-unstable", "tiny-unstable-exactly"):
