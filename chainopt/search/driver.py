@@ -67,7 +67,7 @@ class Plan(NamedTuple):
 
 
 _FEWEST_SERVERS = Plan((0.03,), (0.02,) * 40, (0.03, 0.03))
-_FEW_SERVERS = Plan((0.02,), (0.03,) * 28, ())
+_FEW_SERVERS = Plan((0.05, 0.05, 0.05), (0.05, 0.07) * 3, (0.12, 0.12))
 _MANY_SERVERS = Plan((0.2, 0.15), (), ())
 _FEWEST, _MANY = 10, 60
 _COMPARED = 4
