@@ -99,6 +99,15 @@ def test_formats(kind: str, start: bytes, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
 
 
+def test_the_same_figure_has_the_same_bytes(tmp_path: Path) -> None:
+    """SVG files carry neither a date nor random names, so that a figure made again is no change."""
+    first, second = tmp_path / "a.svg", tmp_path / "b.svg"
+    for target in (first, second):
+        save(plot_load_curve(small()), target)
+    assert first.read_bytes() == second.read_bytes()
+    assert b"<dc:date>" not in first.read_bytes()
+
+
 @pytest.mark.parametrize("name", ["plain", "a$b", "a$b$c", "$x", r"a\$b", "a_b^c", "<&>"])
 def test_names_are_text(name: str, tmp_path: Path) -> None:
     """The name of an instance stands over the picture as it is: no formula, no markup."""
