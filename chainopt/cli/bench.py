@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chainopt.cli.common import PositiveNumber, announce_compilation, json_option, level, note, verbosity
+from chainopt.cli.common import (
+    PositiveNumber,
+    announce_compilation,
+    complete_method,
+    json_option,
+    level,
+    note,
+    verbosity,
+)
 from chainopt.errors import FormatError
 from chainopt.version import __version__
 
@@ -28,7 +36,12 @@ _OF_FOLDERS = ("objectives", "seeds", "time_limit", "jobs")
 @click.command()
 @click.argument("source", metavar="SUITE.toml|DIR")
 @click.option(
-    "--method", "methods", multiple=True, metavar="M", help="Several times; besides those of the suite. [default: auto]"
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="M",
+    help="Several times; besides those of the suite. [default: auto]",
+    shell_complete=complete_method,
 )
 @click.option(
     "--objective",

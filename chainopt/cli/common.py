@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from chainopt.errors import FormatError, InfeasibleError, UnstableError
 
@@ -54,6 +55,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON doc
 output_option = click.option(
     "-o", "--output", metavar="FILE", help="Write the JSON document to FILE, whole or not at all; - is standard output."
 )
+
+
+def complete_method(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What the Tab key offers for ``--method``: names, and where none begins so, files of one's own methods."""
+    from chainopt.facade import methods
+
+    found = [CompletionItem(name) for name in methods() if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
 
 
 def level() -> int:

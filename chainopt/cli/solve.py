@@ -13,6 +13,7 @@ from chainopt.cli.common import (
     PositiveNumber,
     announce_compilation,
     answered,
+    complete_method,
     json_option,
     note,
     number,
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("instances", metavar="INSTANCE...", nargs=-1, required=True)
 @click.option(
-    "--method", default="auto", show_default=True, metavar="M", help="See `chainopt methods`; or FILE.py:FUNCTION."
+    "--method",
+    default="auto",
+    show_default=True,
+    metavar="M",
+    help="See `chainopt methods`; or FILE.py:FUNCTION.",
+    shell_complete=complete_method,
 )
 @click.option(
     "--objective",

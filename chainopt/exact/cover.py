@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import LinearConstraint, milp
 
 from chainopt.exact.bounds import envelope_of
 
@@ -99,6 +98,8 @@ class Cover:
 
     def _program(self, asked: float, deadline: float) -> tuple[NDArray[np.bool_], float] | None:
         """Min Σ_j w_j y_j over the lines so far, and its proven optimum; None if there is no solution."""
+        from scipy.optimize import LinearConstraint, milp
+
         slopes = np.array(self._envelope.lines)[:, 0]
         rows = np.vstack([np.array(self._envelope.rooms) / asked, self._blocks, *self._excluded])
         least = np.concatenate([1 - slopes * self._jobs / asked - _SLACK, [1 - _SLACK], np.ones(len(self._excluded))])

@@ -23,7 +23,6 @@ from chainopt.exact.enumeration import (
     value_of,
 )
 from chainopt.exact.enumeration_kernels import TOLERANCE
-from chainopt.exact.joint_models import by_chain_columns, by_job_slots
 from chainopt.exact.joint_sizes import SizeSearch
 from chainopt.exact.options import ExactOptions
 from chainopt.model.solution import Objective, Status
@@ -377,10 +376,22 @@ def _by_enumeration(state: State, envelope: Envelope) -> None:
         state.finish()
 
 
+def _by_job_slots(state: State, envelope: Envelope) -> None:
+    from chainopt.exact.joint_models import by_job_slots  # OR-Tools and pandas take half a second to load
+
+    by_job_slots(state, envelope)
+
+
+def _by_chain_columns(state: State, envelope: Envelope) -> None:
+    from chainopt.exact.joint_models import by_chain_columns
+
+    by_chain_columns(state, envelope)
+
+
 ENGINES: dict[str, tuple[Callable[[State, Envelope], None], tuple[Objective, ...]]] = {
     "sizes": (_by_sizes, tuple(Objective)),
     "enumeration": (_by_enumeration, tuple(Objective)),
-    "job-slots": (by_job_slots, (Objective.JOB_SERVERS, Objective.RATE)),
-    "chain-columns": (by_chain_columns, (Objective.JOB_SERVERS, Objective.RATE)),
+    "job-slots": (_by_job_slots, (Objective.JOB_SERVERS, Objective.RATE)),
+    "chain-columns": (_by_chain_columns, (Objective.JOB_SERVERS, Objective.RATE)),
 }
 """What closes gaps, and for which objectives."""

@@ -6,8 +6,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
 
 from chainopt.allocation import reserved
 from chainopt.errors import InfeasibleError, UnstableError
@@ -168,6 +166,9 @@ def _disjoint_sets(instance: Instance, solution: Solution, pins: Placement) -> I
 
 def _packed(chains: Sequence[Sequence[int]], rates: list[float], servers: int) -> list[int]:
     """Chains that do not meet with the largest sum of rates; those that serve most first if that is too hard."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import coo_array
+
     rows = np.concatenate([np.array(chain) for chain in chains])
     columns = np.repeat(np.arange(len(chains)), [len(chain) for chain in chains])
     visits = coo_array((np.ones(rows.size), (rows, columns)), shape=(servers, len(chains)))

@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_flow
 
 from chainopt.placement.rates import rate
 
@@ -46,6 +44,9 @@ def largest_flow(instance: Instance, placement: Placement) -> Flow:
     A server passes on `rates.rate` with the blocks that it hosts. Jobs go from i to j where j hosts the block at which
     i stops. Rates are counted in 10^-9 of the least sum of rates at any block, which no flow exceeds, rounded down.
     """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_flow
+
     start, stop = placement.start, placement.stop
     hosts = np.flatnonzero(stop > start)
     rates = np.array([rate(instance, j, int(stop[j] - start[j])) for j in hosts.tolist()])

@@ -10,10 +10,10 @@ L. Takács, On a probability problem concerning telephone traffic, Acta Math. Ac
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,7 @@ MOST_JOB_SERVERS = 200_000
 _PIECE = 2_000
 _NODES = 80
 _LEAST_LOG = -745.0
+_LOG_FACTORIALS = np.array([math.lgamma(n + 1) for n in range(_PIECE + 1)])
 
 
 class Response(NamedTuple):
@@ -142,8 +143,8 @@ def _loss_system(
 def _log_sums(log_r: NDArray[np.float64], count: int) -> tuple[float, float]:
     """Logarithms of D_c and of D_{c+1} - D_c; the latter only where log r is given up to s + cμ."""
     products = np.concatenate(([0.0], np.cumsum(log_r)))
-    j = np.arange(count + 1)
-    binomial = gammaln(count + 1) - gammaln(j + 1) - gammaln(count - j + 1)
+    factorials = _LOG_FACTORIALS[: count + 1]
+    binomial = factorials[-1] - factorials - factorials[::-1]
     lower = float(np.logaddexp.reduce(binomial + products[: count + 1]))
     upper = float(np.logaddexp.reduce(binomial + products[1:])) if products.size > count + 1 else np.nan
     return lower, upper

@@ -35,6 +35,13 @@ def test_options_and_choices() -> None:
     assert {"--response-time", "--percentile"} <= set(completed("chainopt size --", 2))
 
 
+def test_methods() -> None:
+    """Names of methods; where none begins so, the shell is asked for files."""
+    assert completed("chainopt solve --method gbp", 3) == ["gbp-cr+gca", "gbp-cr+reserved"]
+    assert completed("chainopt bench --method pap", 3) == ["paper"]
+    assert completed("chainopt solve --method own/me", 3) == ["own/me"]
+
+
 @pytest.mark.parametrize(("shell", "word"), [("bash", "complete"), ("zsh", "compdef"), ("fish", "complete")])
 def test_sources(shell: str, word: str) -> None:
     """Each shell gets a script that registers the completion of chainopt."""
