@@ -105,7 +105,7 @@ def test_no_thresholds_are_better(load: float) -> None:
 def test_value_iteration(rates: list[float], capacities: list[int], load: float) -> None:
     """The optimum is what value iteration converges to, where no rule of any kind is assumed."""
     arrival_rate = load * total_rate(rates, capacities)
-    expected = value_iteration(rates, capacities, arrival_rate, 80, 4000) / arrival_rate
+    expected = value_iteration(rates, capacities, arrival_rate, 80) / arrival_rate
 
     assert optimal_dispatch(rates, capacities, arrival_rate).mean_response_time_s == pytest.approx(expected, rel=1e-7)
 

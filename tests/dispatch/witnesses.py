@@ -5,6 +5,7 @@ Rates and capacities come fastest chain first. With `Fraction` for all rates the
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -100,19 +101,19 @@ def _mean_jobs(
     return total / mass
 
 
-def value_iteration(
-    rates: Sequence[float], capacities: Sequence[int], arrival_rate: float, longest: int, steps: int
-) -> float:
+def value_iteration(rates: Sequence[float], capacities: Sequence[int], arrival_rate: float, longest: int) -> float:
     """Mean number of jobs under the optimal rule; with more than `longest` jobs waiting arrivals are lost.
 
-    V(x) is the least cost of some more events of the uniform chain; what one more costs converges to the mean.
+    V(x) is the least cost of some more events of the uniform chain; the mean lies between the least and the most that
+    one more costs, and they are made to meet.
     """
     sizes = tuple(c + 1 for c in capacities)
     busy = np.indices(sizes)
     jobs = np.arange(longest + 1).reshape(-1, *(1 for _ in sizes)) + busy.sum(axis=0)
     pace = arrival_rate + float(np.dot(rates, capacities))
     value = np.zeros(jobs.shape)
-    for _ in range(steps):
+    change = np.array([0.0, math.inf])
+    while np.ptp(change) > 1e-8 * change.min():
         after = arrival_rate * np.concatenate((value[1:], value[-1:]))
         idle = pace - arrival_rate
         for k, rate in enumerate(rates):
@@ -126,4 +127,4 @@ def value_iteration(
                 new[q][free] = np.minimum(new[q][free], new[q - 1][more])
         change = (new - value) * pace
         value = new - new.flat[0]
-    return float(change.flat[0])
+    return float(change.min())
