@@ -20,6 +20,7 @@ from chainopt.search.energy import energy
 from chainopt.search.moves import move
 from chainopt.search.ranges import Ranges, keep, take_back
 from chainopt.search.rounds import Rounds, allocate
+from chainopt.search.strings import Strings, assign, lay, rearrange
 from chainopt.topology import NEVER
 
 if TYPE_CHECKING:
@@ -154,3 +155,39 @@ def anneal_disjoint(
                 best_jobs[k] = state.jobs[k]
     energies[0], energies[1], energies[2] = current, best, above
     return looks
+
+
+@kernel
+def anneal_strings(
+    problem: Problem,
+    state: Strings,
+    kept: Strings,
+    best_state: Strings,
+    ranges: Ranges,
+    rounds: Rounds,
+    energies: NDArray[np.float64],
+    rng: np.random.Generator,
+    begin: int,
+    end: int,
+    share: float,
+    hot: float,
+    cold: float,
+) -> int:
+    """Like `anneal`, for strings of servers; the current state is `kept`, and `ranges` are scratch."""
+    current, best, above = energies[0], energies[1], energies[2]
+    log_hot, fall = np.log(hot), np.log(cold / hot)
+    for i in range(begin, end):
+        rearrange(problem, state, rng)
+        lay(problem, state, ranges)
+        ceiling = current - np.exp(log_hot + fall * min(i * share, 1.0)) * np.log(1.0 - rng.random())
+        value, gap = look(problem, ranges, rounds, ceiling, TRUST * above)
+        if value >= ceiling:
+            assign(kept, state)
+            continue
+        assign(state, kept)
+        current, above = value, gap
+        if value < best:
+            best = value
+            assign(state, best_state)
+    energies[0], energies[1], energies[2] = current, best, above
+    return end - begin

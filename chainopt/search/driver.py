@@ -19,7 +19,7 @@ from chainopt.model.solution import Objective
 from chainopt.placement.greedy import pinned_ranges
 from chainopt.quantity import RELATIVE_TOLERANCE
 from chainopt.queueing.exact import NODES
-from chainopt.search.annealing import Standing, anneal, anneal_disjoint, look
+from chainopt.search.annealing import Standing, anneal, anneal_disjoint, anneal_strings, look
 from chainopt.search.branching import MOST_SERVERS, better_allocation
 from chainopt.search.budget import Budget
 from chainopt.search.disjoint import blocks_for, disjoint_of, hosted_ranges, order_chains, spare_chains
@@ -27,7 +27,8 @@ from chainopt.search.energy import FALLS_SHORT, energy, energy_of, objective_val
 from chainopt.search.problem import Problem, problem_of
 from chainopt.search.ranges import Ranges, ranges_of
 from chainopt.search.rounds import allocate, rounds_for
-from chainopt.search.starts import Start, starts_of, strings_of
+from chainopt.search.starts import Start, greedy_chains, starts_of
+from chainopt.search.strings import copy_of, lay, strings_of
 from chainopt.search.truncation import best_truncation
 from chainopt.topology import NEVER
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from chainopt.model.instance import Instance
 
     Progress = Callable[["Moment"], None]
+    Chains = tuple[NDArray[np.int64], NDArray[np.int64]]
+    """Chain of each server, and jobs of each chain."""
 
 ITERATIONS = 100_000
 """Of a search without any limit."""
@@ -46,6 +49,9 @@ WARM, HOT, COLD = 0.05, 0.6, 0.003
 """Temperatures at the beginning and the end of an annealing, divided by the number of servers: a move changes the
 energy by about as much as one server counts. Warm ones stay close to where they start, hot ones leave it."""
 _HOT_DISJOINT, _COLD_DISJOINT = 0.4, 0.008
+_HOT_STRINGS, _COLD_STRINGS = 0.4, 0.03
+_STRUNG = 2
+"""Disjoint chains that strings start from, the best ones."""
 
 
 class Plan(NamedTuple):
@@ -55,6 +61,8 @@ class Plan(NamedTuple):
     ----------
     disjoint
         Of disjoint chains, from the best GBP-CR placements.
+    strings
+        Of strings of servers, from the best of those, or else from the best GBP-CR placements, in turn.
     first
         Of what servers host: warm and hot in turn, from the best so far, then from the second best, and so on.
     second
@@ -62,13 +70,14 @@ class Plan(NamedTuple):
     """
 
     disjoint: tuple[float, ...]
+    strings: tuple[float, ...]
     first: tuple[float, ...]
     second: tuple[float, ...]
 
 
-_FEWEST_SERVERS = Plan((0.03,), (0.02,) * 40, (0.03, 0.03))
-_FEW_SERVERS = Plan((0.05, 0.05, 0.05), (0.05, 0.07) * 3, (0.12, 0.12))
-_MANY_SERVERS = Plan((0.2, 0.15), (), ())
+_FEWEST_SERVERS = Plan((0.03,), (0.08,) * 4, (0.02,) * 20, (0.03, 0.03))
+_FEW_SERVERS = Plan((), (0.12,) * 4, (0.06,) * 4, (0.12,))
+_MANY_SERVERS = Plan((0.2, 0.15), (), (), ())
 _FEWEST, _MANY = 10, 60
 _COMPARED = 4
 """States of which the exact value is computed in the end."""
@@ -224,12 +233,18 @@ class _Search:
         return Found(best, value, self.budget.done, self.budget.looks, self.annealed, history, self.interrupted)
 
     def _stages(self, starts: list[Start]) -> None:
-        """Disjoint chains, several short annealings, longer ones from the best of them, and one more from the best."""
+        """Chains and strings, several short annealings, longer ones from the best of them, and one from the best."""
         servers = self.problem.comm.size
         plan = _FEWEST_SERVERS if servers <= _FEWEST else _FEW_SERVERS if servers <= _MANY else _MANY_SERVERS
         pool = list(starts)
-        for share, (chain, c) in zip(plan.disjoint, self._strings(starts), strict=False):
-            pool.append(self._disjoint(share, chain, c))
+        strung = self._greedy_chains(starts)
+        if plan.disjoint:
+            annealed = [self._disjoint(share, *each) for share, each in zip(plan.disjoint, strung, strict=False)]
+            annealed.sort(key=lambda found: found[0].energy)
+            pool += [state for state, _ in annealed]
+            strung = [chains for _, chains in annealed]
+        strung = strung[:_STRUNG]
+        pool += [self._string(share, *strung[i % len(strung)]) for i, share in enumerate(plan.strings) if strung]
         pool[self.given :] = sorted(pool[self.given :], key=lambda state: state.energy)
         ended = [
             self._anneal(share, HOT if i % 2 else WARM, pool[i // 2 % len(pool)]) for i, share in enumerate(plan.first)
@@ -268,15 +283,15 @@ class _Search:
                 value = value_of(self.instance, found.composition, self.objective)
                 self._note(energy_of(self.problem, value, self.instance.time.places))
 
-    def _strings(self, starts: list[Start]) -> list[tuple[NDArray[np.int64], int]]:
-        """Disjoint chains to start from, each with its c; none where blocks may not be moved freely."""
+    def _greedy_chains(self, starts: list[Start]) -> list[Chains]:
+        """Disjoint chains to start from; none where blocks may not be moved freely."""
         if self.problem.free.size < 2 or self.problem.most_moved < np.iinfo(np.int64).max:
             return []
         found = []
         for c in dict.fromkeys(start.reservation for start in starts):
-            chain = strings_of(self.instance, c)
+            chain = greedy_chains(self.instance, c)
             if chain is not None and c is not None:
-                found.append((chain, c))
+                found.append((chain, np.full(spare_chains(self.problem, chain), c, dtype=np.int64)))
         return found
 
     def _anneal(self, share: float, hot: float, start: Start) -> Start:
@@ -317,10 +332,10 @@ class _Search:
             value = value_of(self.instance, found, self.objective)
             self._note(energy_of(self.problem, value, self.instance.time.places))
 
-    def _disjoint(self, share: float, chain: NDArray[np.int64], jobs: int) -> Start:
-        """Anneal disjoint chains, and place them."""
+    def _disjoint(self, share: float, chain: NDArray[np.int64], jobs: NDArray[np.int64]) -> tuple[Start, Chains]:
+        """Anneal disjoint chains, and place them; the best of them too."""
         self.annealed += 1
-        state = disjoint_of(self.problem, chain, np.full(spare_chains(self.problem, chain), jobs, dtype=np.int64))
+        state = disjoint_of(self.problem, chain, jobs)
         chains = order_chains(state)
         first, _ = energy(self.problem, state.rates[:chains], state.capacities[:chains], 0, math.inf, 0.0)
         energies = np.array([first, first, 0.0])
@@ -338,8 +353,32 @@ class _Search:
         finally:  # Ctrl-C too
             ranges = self._placed(best_chain, best_jobs)
             value, _ = look(self.problem, ranges, self.rounds, math.inf, 0.0)
-            self.ends.append(Start(value, ranges, jobs))
+            self.ends.append(Start(value, ranges, None))
         self._note(value)
+        return self.ends[-1], (best_chain, best_jobs)
+
+    def _string(self, share: float, chain: NDArray[np.int64], jobs: NDArray[np.int64]) -> Start:
+        """Anneal strings of servers, from disjoint chains."""
+        self.annealed += 1
+        problem, rounds = self.problem, self.rounds
+        state = strings_of(problem, chain, jobs)
+        ranges = ranges_of(problem, *pinned_ranges(self.instance))
+        lay(problem, state, ranges)
+        first, _ = look(problem, ranges, rounds, math.inf, 0.0)
+        energies = np.array([first, first, 0.0])
+        kept, best = copy_of(state), copy_of(state)
+        hot, cold = _HOT_STRINGS / chain.size, _COLD_STRINGS / chain.size
+
+        def run(begin: int, end: int, each: float) -> int:
+            return anneal_strings(
+                problem, state, kept, best, ranges, rounds, energies, self.rng, begin, end, each, hot, cold
+            )
+
+        try:
+            self.budget.spend(share, run, lambda: self._note(float(energies[1])))
+        finally:  # Ctrl-C too
+            lay(problem, best, ranges)
+            self.ends.append(Start(float(energies[1]), ranges_of(problem, ranges.start, ranges.stop), None))
         return self.ends[-1]
 
     def _placed(self, chain: NDArray[np.int64], jobs: NDArray[np.int64]) -> Ranges:

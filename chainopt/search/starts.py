@@ -85,7 +85,7 @@ def _placements(instance: Instance, given: Placement | None, seed: int) -> Itera
     yield Placement(*pinned_ranges(instance)), None
 
 
-def strings_of(instance: Instance, reservation: int | None) -> NDArray[np.int64] | None:
+def greedy_chains(instance: Instance, reservation: int | None) -> NDArray[np.int64] | None:
     """Chain of each server in GBP-CR for this c; None where it completes none."""
     if reservation is None:
         return None
