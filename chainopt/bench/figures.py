@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chainopt.bench.outcomes import Run
 
 FORMATS = ("svg", "png")
-MISSING = "No figures: they need matplotlib (pip install 'chainopt[report]')."
+MISSING = "No figures: they need matplotlib (pip install matplotlib)."
 _MOST_NAME = 40
 _LINES = ("-", "--", "-.", ":")
 

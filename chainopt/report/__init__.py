@@ -1,6 +1,6 @@
 """A composition for people: one HTML page, and its pictures as figures.
 
-jinja2 (the page) and matplotlib (the figures) come with ``chainopt[report]``.
+The figures need matplotlib.
 """
 
 from chainopt.report.load_curve import exact_curve, plot_load_curve, save

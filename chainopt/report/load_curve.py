@@ -124,7 +124,7 @@ def plot_load_curve(curve: LoadCurve, arrival_rate: float | None = None) -> Figu
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        raise FormatError("pictures need matplotlib (pip install 'chainopt[report]')") from None
+        raise FormatError("pictures need matplotlib (pip install matplotlib)") from None
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()

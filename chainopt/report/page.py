@@ -9,7 +9,6 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from chainopt.errors import FormatError
 from chainopt.files.text import write_text
 from chainopt.report import contents, svg, words
 from chainopt.report.facts import facts as facts_of
@@ -45,7 +44,7 @@ def write_report(
     Raises
     ------
     FormatError
-        If jinja2 is not installed, or the target cannot be written.
+        If the target cannot be written.
     ValueError
         If placement or chains do not fit the instance.
     """
@@ -53,13 +52,7 @@ def write_report(
 
 
 def render(facts: Facts) -> str:
-    """The page.
-
-    Raises
-    ------
-    FormatError
-        If jinja2 is not installed.
-    """
+    """The page."""
     style, script = _asset("report.css"), _asset("report.js")
     layout = layout_of(facts)
     rows, curve, readings = layout.rows, svg.response_curve(facts), contents.readings(facts)
@@ -109,10 +102,8 @@ def render(facts: Facts) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    try:
-        import jinja2
-    except ModuleNotFoundError:
-        raise FormatError("reports need jinja2 (pip install 'chainopt[report]')") from None
+    import jinja2
+
     return jinja2.Environment(
         loader=jinja2.FunctionLoader(_asset),
         autoescape=True,

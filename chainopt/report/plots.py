@@ -100,7 +100,7 @@ def _rows(facts: Facts, picture: Layout) -> tuple[Figure, Axes]:
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        raise FormatError("pictures need matplotlib (pip install 'chainopt[report]')") from None
+        raise FormatError("pictures need matplotlib (pip install matplotlib)") from None
 
     count = len(picture.rows)
     figure = Figure(figsize=(8, min(max(2.0, 0.8 + 0.22 * count), 14)), layout="constrained")

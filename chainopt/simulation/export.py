@@ -50,7 +50,7 @@ def _require_pyarrow(target: str | os.PathLike[str]) -> None:
     try:
         import pyarrow.parquet  # noqa: F401
     except ModuleNotFoundError:
-        needed = "Parquet needs pyarrow (pip install 'chainopt[parquet]'); a name that ends in .csv does without"
+        needed = "Parquet needs pyarrow (pip install pyarrow); a name that ends in .csv does without"
         raise FormatError(needed, source=source_name(target)) from None
 
 

@@ -12,8 +12,6 @@ from chainopt.cli import main
 from tests.report import hostile
 from tests.report.systems import two_chains
 
-pytest.importorskip("jinja2")
-
 
 def run(*arguments: object, stdin: str | None = None) -> Result:
     """Run the command in this process."""

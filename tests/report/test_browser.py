@@ -14,8 +14,6 @@ from tests.report import hostile
 from tests.report.browser import Visit, launched, visited
 from tests.report.systems import many, two_chains
 
-pytest.importorskip("jinja2")
-
 SIZES = {"phone": 360, "desk": 1100}
 
 

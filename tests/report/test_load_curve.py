@@ -185,5 +185,5 @@ def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(FormatError, match=r"pictures need matplotlib \(pip install 'chainopt\[report\]'\)"):
+    with pytest.raises(FormatError, match=r"pictures need matplotlib \(pip install matplotlib\)"):
         plot_load_curve(small())

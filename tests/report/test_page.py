@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import builtins
 import hashlib
 import json
 import re
@@ -12,18 +11,14 @@ from typing import Any
 
 import pytest
 
-from chainopt.errors import FormatError
 from chainopt.model import Instance, Solution
 from chainopt.report import contents, write_report
-from chainopt.report import page as page_module
 from chainopt.report.facts import facts
 from chainopt.report.layout import MOST_CHAINS, MOST_SERVERS
 from chainopt.report.page import render
 from tests.report import hostile
 from tests.report.html import Page, read
 from tests.report.systems import many, one_chain, two_chains
-
-pytest.importorskip("jinja2")
 
 URLS = {"href", "src", "srcset", "action", "formaction", "data", "poster", "background", "xlink:href", "srcdoc", "ping"}
 
@@ -231,18 +226,3 @@ def test_write(tmp_path: Path) -> None:
         write_report(*two_chains(), tmp_path / name)
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "b.html"]
-
-
-def test_without_jinja2(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where jinja2 is not installed the error says how to get it."""
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any) -> Any:
-        if name.partition(".")[0] == "jinja2":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return real(name, *rest)
-
-    page_module._environment.cache_clear()
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(FormatError, match=r"reports need jinja2 \(pip install 'chainopt\[report\]'\)"):
-        render(facts(*one_chain()))

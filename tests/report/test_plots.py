@@ -81,5 +81,5 @@ def test_without_matplotlib(plot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
     system = two_chains()
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(FormatError, match=r"pictures need matplotlib \(pip install 'chainopt\[report\]'\)"):
+    with pytest.raises(FormatError, match=r"pictures need matplotlib \(pip install matplotlib\)"):
         plot(*system)

@@ -134,9 +134,7 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(
-        FormatError, match=r"jobs\.parquet: Parquet needs pyarrow \(pip install 'chainopt\[parquet\]'\)"
-    ):
+    with pytest.raises(FormatError, match=r"jobs\.parquet: Parquet needs pyarrow \(pip install pyarrow\)"):
         write(tmp_path / "jobs.parquet", [ONE])
     assert list(tmp_path.iterdir()) == []
     write(tmp_path / "jobs.csv", [ONE])

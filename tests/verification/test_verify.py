@@ -187,7 +187,7 @@ def test_infeasible_is_believed_only_if_nothing_fits(worked_example: Instance) -
 def test_one_more_job_is_one_too_many(instance: Instance, data: st.DataObject) -> None:
     """GCA leaves no chain that could run one job more."""
     try:
-        solution = chainopt.compose(instance, objective="rate")
+        solution = chainopt.compose(instance, "gbp-cr+gca", "rate")
     except chainopt.ChainoptError:
         return
     k = data.draw(st.integers(0, len(solution.chains) - 1))
