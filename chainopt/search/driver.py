@@ -454,7 +454,8 @@ class _Search:
             return fewest_job_servers(whole, self.instance.design_rate) or whole
         if self.objective is Objective.RATE or objective_value(self.problem, self._energy(chains), 0) is None:
             return whole
-        least, jobs = best_truncation(rounds.rates[:chains], capacities, self.problem.rate, NODES)
+        ticks, jobs = best_truncation(rounds.rates[:chains], capacities, self.problem.rate, NODES)
+        least = ticks / 10.0**self.instance.time.places
         if value_of(self.instance, whole, self.objective) <= least * (1 + RELATIVE_TOLERANCE):
             return whole  # chains that do no harm stay: they help when traffic is not Poisson
         before = np.cumsum(capacities) - capacities

@@ -86,6 +86,18 @@ def test_better_than_the_rules_and_told_of_it() -> None:
     check(instance, found.composition, Objective.RESPONSE_TIME)
 
 
+def test_job_servers_that_do_harm_are_left_out() -> None:
+    """The answer is worth what the search was told that it is, also where fewer job servers than fit are best."""
+    instance = chainopt.read_instance(INSTANCES / "bloom" / "bloom-ripe-j30-eta20-s1-paper.json")
+    found = search(instance, iterations=20_000)
+    assert found.value == pytest.approx(found.history[-1].value, rel=1e-5)
+    assert found.composition is not None
+    whole = gca(instance, found.composition.placement)
+    assert found.composition.job_servers < whole.job_servers
+    rate = float(instance.workload.arrival_rate)
+    assert found.value < 0.999 * response_time(whole, rate).mean_response_time_s
+
+
 def test_ctrl_c_returns_the_best_so_far() -> None:
     """An interrupt in the midst of the search ends it with what was found until then."""
     seen: list[float] = []
