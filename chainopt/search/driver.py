@@ -51,7 +51,7 @@ energy by about as much as one server counts. Warm ones stay close to where they
 _HOT_DISJOINT, _COLD_DISJOINT = 0.4, 0.008
 _HOT_STRINGS, _COLD_STRINGS = 0.4, 0.03
 _STRUNG = 2
-"""Disjoint chains that strings start from, the best ones."""
+"""GBP-CR placements that strings start from, the best ones."""
 
 
 class Plan(NamedTuple):
@@ -62,7 +62,7 @@ class Plan(NamedTuple):
     disjoint
         Of disjoint chains, from the best GBP-CR placements.
     strings
-        Of strings of servers, from the best of those, or else from the best GBP-CR placements, in turn.
+        Of strings of servers, from the best GBP-CR placements in turn.
     first
         Of what servers host: warm and hot in turn, from the best so far, then from the second best, and so on.
     second
@@ -237,14 +237,10 @@ class _Search:
         servers = self.problem.comm.size
         plan = _FEWEST_SERVERS if servers <= _FEWEST else _FEW_SERVERS if servers <= _MANY else _MANY_SERVERS
         pool = list(starts)
-        strung = self._greedy_chains(starts)
-        if plan.disjoint:
-            annealed = [self._disjoint(share, *each) for share, each in zip(plan.disjoint, strung, strict=False)]
-            annealed.sort(key=lambda found: found[0].energy)
-            pool += [state for state, _ in annealed]
-            strung = [chains for _, chains in annealed]
-        strung = strung[:_STRUNG]
-        pool += [self._string(share, *strung[i % len(strung)]) for i, share in enumerate(plan.strings) if strung]
+        chains = self._greedy_chains(starts)
+        pool += [self._disjoint(share, *each) for share, each in zip(plan.disjoint, chains, strict=False)]
+        chains = chains[:_STRUNG]
+        pool += [self._string(share, *chains[i % len(chains)]) for i, share in enumerate(plan.strings) if chains]
         pool[self.given :] = sorted(pool[self.given :], key=lambda state: state.energy)
         ended = [
             self._anneal(share, HOT if i % 2 else WARM, pool[i // 2 % len(pool)]) for i, share in enumerate(plan.first)
@@ -332,8 +328,8 @@ class _Search:
             value = value_of(self.instance, found, self.objective)
             self._note(energy_of(self.problem, value, self.instance.time.places))
 
-    def _disjoint(self, share: float, chain: NDArray[np.int64], jobs: NDArray[np.int64]) -> tuple[Start, Chains]:
-        """Anneal disjoint chains, and place them; the best of them too."""
+    def _disjoint(self, share: float, chain: NDArray[np.int64], jobs: NDArray[np.int64]) -> Start:
+        """Anneal disjoint chains, and place them."""
         self.annealed += 1
         state = disjoint_of(self.problem, chain, jobs)
         chains = order_chains(state)
@@ -355,7 +351,7 @@ class _Search:
             value, _ = look(self.problem, ranges, self.rounds, math.inf, 0.0)
             self.ends.append(Start(value, ranges, None))
         self._note(value)
-        return self.ends[-1], (best_chain, best_jobs)
+        return self.ends[-1]
 
     def _string(self, share: float, chain: NDArray[np.int64], jobs: NDArray[np.int64]) -> Start:
         """Anneal strings of servers, from disjoint chains."""
