@@ -343,6 +343,8 @@ def _run_interruptibly(run: Callable[[], object], stop: Callable[[], None]) -> b
     while not done.is_set():
         try:
             done.wait(timeout=1.0)  # without a timeout Windows does not hear Ctrl-C
+            if interrupted and not done.is_set():
+                stop()  # again, for CBC does not hear what comes before it searches
         except KeyboardInterrupt:
             if interrupted:
                 raise
