@@ -138,7 +138,7 @@ def test_interrupt_returns_the_solution_so_far(backend: str) -> None:
     begin = time.monotonic()
     interrupt_soon()
     outcome = solve_milp(market_split(), backend=backend)
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 5
     assert outcome.status is Status.FEASIBLE
     assert outcome.value is not None
 

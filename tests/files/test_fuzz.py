@@ -35,7 +35,7 @@ TOKENS = [
 ]
 
 fuzz = settings(
-    max_examples=250,
+    max_examples=400,
     deadline=None,
     derandomize=True,
     database=None,
