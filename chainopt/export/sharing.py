@@ -16,6 +16,7 @@ from chainopt.model.record import shown
 from chainopt.model.solution import Status, as_records
 from chainopt.placement.candidates import greedy_candidates
 from chainopt.protocols import PlacementOptions
+from chainopt.quantity import RELATIVE_TOLERANCE
 from chainopt.queueing import evaluate, response_bounds, response_time
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ def _mean_time(composition: Composition, rate: float, best: float) -> float:
     """The exact mean response time, s; Theorem 4's lower bound where that is more than the best, inf if not stable."""
     try:
         lower, _ = response_bounds(composition, rate)
-        return lower if lower > best else response_time(composition, rate).mean_response_time_s
+        hopeless = lower > best * (1 + RELATIVE_TOLERANCE)  # the two may be equal but for rounding
+        return lower if hopeless else response_time(composition, rate).mean_response_time_s
     except UnstableError:
         return np.inf
 
