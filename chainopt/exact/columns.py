@@ -2,9 +2,10 @@
 
 A chain is a set of *elements*, such as the arcs of a path; each takes room at a server and adds to the time T. With D
 the price of all that a chain takes, and y that of a job per second, its reduced cost is D - y/T, up to a constant. It
-is concave and increasing in (D, T), so its minimum is attained at a vertex of the lower left hull of all (D, T), that
-is at a chain that minimises D + θ T for some θ >= 0. The hull is bisected, and that works for any kind of chain for
-which linear costs can be minimised. Proof: docs/formulations/cache-allocation.md.
+is concave and increasing in (D, T), as D - φ(T) is for any worth φ that is convex and falls with the time. So its
+minimum is attained at a vertex of the lower left hull of all (D, T), that is at a chain that minimises D + θ T for some
+θ >= 0. The hull is bisected, and that works for any kind of chain for which linear costs can be minimised. Proof:
+docs/formulations/cache-allocation.md.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from chainopt.exact.backends import quiet_highs
 from chainopt.quantity import RELATIVE_TOLERANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -53,10 +54,10 @@ def cheapest_on_hull(
     cheapest: Cheapest,
     price: NDArray[np.float64],
     time_s: NDArray[np.float64],
-    rate_price: float,
+    worth: Callable[[float], float],
     ceiling: float,
 ) -> tuple[list[NDArray[np.int64]], float]:
-    """Chains at vertices of the hull whose D - y/T is below `ceiling`, and the least D - y/T of all chains.
+    """Chains at vertices of the hull whose D - φ(T) is below `ceiling`, and the least D - φ(T) of all chains.
 
     A stretch of the hull between two vertices A, cheap and slow, and B, dear and fast, is left out if its corner
     (D_A, T_B) is no better than what is sought, for no chain on the stretch is. D is summed up from the prices
@@ -68,8 +69,8 @@ def cheapest_on_hull(
         Minimises linear costs over the chains.
     price, time_s
         What each element adds to D and to T, not negative.
-    rate_price
-        y >= 0.
+    worth
+        φ, such as T -> y/T: convex and nonincreasing.
     """
     found: list[NDArray[np.int64]] = []
     least = math.inf
@@ -78,7 +79,7 @@ def cheapest_on_hull(
         nonlocal least
         chain = cheapest(cost)
         d, t = float(price[chain].sum()), float(time_s[chain].sum())
-        reduced = d - rate_price / t
+        reduced = d - worth(t)
         least = min(least, reduced)
         if reduced < ceiling:
             found.append(chain)
@@ -87,7 +88,7 @@ def cheapest_on_hull(
     stretches = [(visit(price), visit(time_s))]
     while stretches:
         (d_a, t_a), (d_b, t_b) = stretches.pop()
-        if d_b <= d_a or t_a <= t_b or d_a - rate_price / t_b >= max(least, ceiling):
+        if d_b <= d_a or t_a <= t_b or d_a - worth(t_b) >= max(least, ceiling):
             continue
         theta = (d_b - d_a) / (t_a - t_b)
         d, t = visit(price + theta * time_s)
@@ -228,7 +229,11 @@ class Master:
         constant = 0.0 if self._rate is None else 1.0
         size = 1 / float(self._elements.time_s.min()) if self._rate is None else 1.0
         found, least = cheapest_on_hull(
-            self._cheapest, prices.elements, self._elements.time_s, prices.rate, -constant - _NEGATIVE * size
+            self._cheapest,
+            prices.elements,
+            self._elements.time_s,
+            lambda time: prices.rate / time,
+            -constant - _NEGATIVE * size,
         )
         return found, constant + least
 

@@ -48,6 +48,8 @@ class Envelope:
 
     Attributes
     ----------
+    parts
+        The same.
     exists
         Whether there is any chain.
     most_jobs
@@ -65,7 +67,7 @@ class Envelope:
 
     def __init__(self, parts: Parts, *, hull: bool = False) -> None:
         self.hull = hull
-        self._parts = parts
+        self.parts = parts
         self.lines: list[tuple[float, float]] = []
         self.rooms: list[NDArray[np.float64]] = []
         self.points: list[tuple[float, float]] = [(0.0, 0.0)]
@@ -145,7 +147,7 @@ class Envelope:
 
     def _add_cuts(self) -> bool:
         """Cut off the last optimum where a server's jobs are not in the hull of what it can run; whether anywhere."""
-        parts, use = self._parts, self._master.use()
+        parts, use = self.parts, self._master.use()
         found = False
         for a, b in pairwise(parts.first.tolist()):
             here = slice(a, b)
@@ -159,10 +161,10 @@ class Envelope:
 
     def _price(self, price: NDArray[np.float64], ceiling: float) -> tuple[list[NDArray[np.int64]], float]:
         """Chains with D - 1/T below `ceiling`, and the least D - 1/T."""
-        return cheapest_on_hull(self._cheapest, price, self._parts.time_s, 1.0, ceiling)
+        return cheapest_on_hull(self._cheapest, price, self.parts.time_s, lambda time: 1 / time, ceiling)
 
     def _cheapest(self, cost: NDArray[np.float64]) -> NDArray[np.int64]:
-        chain: NDArray[np.int64] = cheapest_chain(self._parts.first, self._parts.blocks, cost, self._parts.total)[0]
+        chain: NDArray[np.int64] = cheapest_chain(self.parts.first, self.parts.blocks, cost, self.parts.total)[0]
         return chain
 
     def _add_line(self, slope: float, rooms: NDArray[np.float64]) -> None:

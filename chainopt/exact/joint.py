@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from chainopt.allocation import ALLOCATIONS
 from chainopt.errors import ChainoptError, InfeasibleError, UnstableError
+from chainopt.exact.allocation_bound import allocation_bound
 from chainopt.exact.bounds import bound_from, envelope_of
 from chainopt.exact.enumeration import (
     MOST_BLOCKS,
@@ -261,7 +262,10 @@ def _root(state: State, deadline: float = math.inf) -> Envelope | None:
     """Bound of the position-free relaxation; None where it proves that nothing can be found."""
     try:
         envelope = envelope_of(state.instance)
-        state.tighten(bound_from(envelope, state.instance, state.objective, deadline))
+        value = bound_from(envelope, state.instance, state.objective, deadline)
+        if state.objective is Objective.RESPONSE_TIME and not _is_small(state.instance):  # those are enumerated
+            value = allocation_bound(envelope, float(state.instance.workload.arrival_rate), value, deadline)
+        state.tighten(value)
     except (InfeasibleError, UnstableError):
         state.impossible = True
         return None

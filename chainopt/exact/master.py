@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from chainopt.exact.parts import Parts
 
 
+_RATE, _FIRST_SERVER = 1, 2
+"""Rows after that of the jobs; those of the cuts come last."""
+
+
 class Prices(NamedTuple):
-    """Dual prices, none negative: of a job, of each part, and of the room of each server.
+    """Dual prices, none negative: of a job, of each part, of the room of each server, and of a rate that is asked for.
 
     If D - 1/T is at least -`job` for every chain, then V(n) <= `job` n + Σ `rooms`.
     """
@@ -24,6 +28,7 @@ class Prices(NamedTuple):
     job: float
     parts: NDArray[np.float64]
     rooms: NDArray[np.float64]
+    rate: float = 0.0
 
     def mixed(self, other: Prices, weight: float) -> Prices:
         """These prices with so much of the others."""
@@ -32,11 +37,14 @@ class Prices(NamedTuple):
             kept * self.job + weight * other.job,
             kept * self.parts + weight * other.parts,
             kept * self.rooms + weight * other.rooms,
+            kept * self.rate + weight * other.rate,
         )
 
 
 class Master:
     """max Σ_k x_k / T_k subject to Σ_k x_k <= n and Σ_k w_j(n_jk) x_k <= 1; chains and cuts are added, and n changes.
+
+    Or of another worth, then with a least total rate: a master is used for one or the other.
 
     Attributes
     ----------
@@ -55,7 +63,9 @@ class Master:
         self._solver = quiet_highs()
         self._solver.setOptionValue("simplex_strategy", 4)  # primal: new columns leave the basis primal feasible
         self._solver.changeObjectiveSense(highspy.ObjSense.kMaximize)
-        for _ in range(parts.first.size):  # one row for the jobs, one for each server
+        self._solver.addRow(-highspy.kHighsInf, highspy.kHighsInf, 0, [], [])  # the jobs
+        self._solver.addRow(0.0, highspy.kHighsInf, 0, [], [])  # the total rate
+        for _ in range(parts.first.size - 1):
             self._solver.addRow(-highspy.kHighsInf, 1.0, 0, [], [])
 
     def add(self, chains: list[NDArray[np.int64]]) -> int:
@@ -67,11 +77,12 @@ class Master:
                 continue
             self._known.add(key)
             self.chains.append(chain)
-            cut_rows = self._parts.first.size + np.arange(len(self._cuts))
-            rows = np.concatenate(([0], self._parts.server[chain] + 1, cut_rows)).astype(np.int32)
+            cut_rows = self._parts.first.size - 1 + _FIRST_SERVER + np.arange(len(self._cuts))
+            servers = self._parts.server[chain] + _FIRST_SERVER
+            rows = np.concatenate(([0, _RATE], servers, cut_rows)).astype(np.int32)
             cuts = [float(cut[chain].sum()) for cut in self._cuts]
-            values = np.concatenate(([1.0], self._parts.weight[chain], cuts))
             rate = 1 / float(self._parts.time_s[chain].sum()) / self._unit
+            values = np.concatenate(([1.0, rate], self._parts.weight[chain], cuts))
             self._solver.addCol(rate, 0.0, highspy.kHighsInf, rows.size, rows, values)
         return len(self.chains) - before
 
@@ -106,25 +117,47 @@ class Master:
         if shares is not None:
             assert not self._cuts, "cuts are for whole servers"
             for j, share in enumerate(shares.tolist()):
-                self._solver.changeRowBounds(1 + j, -highspy.kHighsInf, share)
-        self._solver.run()
-        status = self._solver.getModelStatus()
-        if status != highspy.HighsModelStatus.kOptimal:
-            raise RuntimeError(f"HiGHS ends with {self._solver.modelStatusToString(status)}")
-        duals = np.maximum(np.array(self._solver.getSolution().row_dual), 0.0) * self._unit
-        servers = self._parts.first.size - 1
-        rooms = duals[1 : 1 + servers].copy()
-        price = rooms[self._parts.server] * self._parts.weight
-        for dual, cut, j in zip(duals[1 + servers :].tolist(), self._cuts, self._cut_servers, strict=True):
-            price += dual * cut
-            rooms[j] += dual
-        value = float(self._solver.getInfo().objective_function_value) * self._unit
-        return value, Prices(float(duals[0]), price, rooms)
+                self._solver.changeRowBounds(_FIRST_SERVER + j, -highspy.kHighsInf, share)
+        return self._optimum(self._unit)
+
+    def maximise(self, worths: NDArray[np.float64], least_rate: float) -> tuple[float, Prices]:
+        """Optimum of Σ worth x in place of the rate, with a total rate of at least so much, for any number of jobs.
+
+        Raises
+        ------
+        RuntimeError
+            If the chains do not have that rate, or HiGHS does not find the optimum.
+        """
+        unit = float(worths.max()) or 1.0
+        self._solver.changeColsCost(worths.size, np.arange(worths.size, dtype=np.int32), worths / unit)
+        self._solver.changeRowBounds(_RATE, least_rate / self._unit, highspy.kHighsInf)
+        return self._optimum(unit)
+
+    def amounts(self) -> NDArray[np.float64]:
+        """The x of the last optimum."""
+        return np.maximum(self._solver.getSolution().col_value, 0.0)
 
     def use(self) -> NDArray[np.float64]:
         """Jobs that each part processes in the last optimum, Σ of the x of its chains."""
         used = np.zeros(self._parts.server.size)
-        for chain, x in zip(self.chains, self._solver.getSolution().col_value, strict=False):
+        for chain, x in zip(self.chains, self.amounts().tolist(), strict=False):
             if x > 0:
                 used[chain] += x
         return used
+
+    def _optimum(self, unit: float) -> tuple[float, Prices]:
+        self._solver.run()
+        status = self._solver.getModelStatus()
+        if status != highspy.HighsModelStatus.kOptimal:
+            raise RuntimeError(f"HiGHS ends with {self._solver.modelStatusToString(status)}")
+        duals = np.array(self._solver.getSolution().row_dual) * unit
+        rate = max(-float(duals[_RATE]), 0.0) / self._unit
+        duals = np.maximum(duals, 0.0)
+        after = _FIRST_SERVER + self._parts.first.size - 1
+        rooms = duals[_FIRST_SERVER:after].copy()
+        price = rooms[self._parts.server] * self._parts.weight
+        for dual, cut, j in zip(duals[after:].tolist(), self._cuts, self._cut_servers, strict=True):
+            price += dual * cut
+            rooms[j] += dual
+        value = float(self._solver.getInfo().objective_function_value) * unit
+        return value, Prices(float(duals[0]), price, rooms, rate)

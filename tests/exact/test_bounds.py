@@ -76,7 +76,7 @@ def test_pricing_finds_the_least_of_all_chains(instance: Instance, data: st.Data
     assert bool(cheapest(price).size) == bool(chains)
     if not chains:
         return
-    found, least = cheapest_on_hull(cheapest, price, parts.time_s, 1.0, ceiling)
+    found, least = cheapest_on_hull(cheapest, price, parts.time_s, lambda time: 1 / time, ceiling)
     assert least == pytest.approx(min(price[c].sum() - 1 / parts.time_s[c].sum() for c in chains), rel=1e-9, abs=1e-12)
     for chain in found:
         assert sorted(chain.tolist()) in [sorted(c) for c in chains]

@@ -285,7 +285,7 @@ def test_pricing_and_enumeration(placed: tuple[Instance, Placement], data: st.Da
     def cheapest(cost: np.ndarray) -> np.ndarray:
         return cheapest_path(arcs.source, arcs.target, arcs.end, cost)
 
-    found, least = cheapest_on_hull(cheapest, by_arc, arcs.time_s, y, math.inf)
+    found, least = cheapest_on_hull(cheapest, by_arc, arcs.time_s, lambda time: y / time, math.inf)
     assert least == pytest.approx(min(values.values()), rel=1e-9, abs=1e-12)
     assert {tuple(arcs.server[path].tolist()) for path in found} <= values.keys()
 
