@@ -41,7 +41,8 @@ _STANDSTILL = 1e-4
 _LINES = 8
 """Lines above v(n) that are proven anew for an interval of r."""
 _FEWEST_STEPS, _MOST_STEPS, _STEPS_PER_STATE = 1_000, 20_000, 8
-_MOST_STATES = 20_000
+_MOST_STATES = 2_500
+"""Beyond, steps would be too few for so many states, and the dynamic program slow."""
 _RATE = Worth(np.ones(1), np.zeros(1))
 _NARROW, _PATIENCE = 1e-4, 8
 """An interval so narrow, relative, is not split; nor is anything after so many intervals that prove next to nothing."""
@@ -149,7 +150,7 @@ class _Bounding:
         """Find an allocation with a larger total rate than this; whether there is one that was met."""
         for gap in (1.0, _ROUGH, _GAP):
             self._fastest, most = self._allocations.most(_RATE, 0.0, self._deadline, gap)
-            self._largest_rate = min(self._largest_rate, most)
+            self._largest_rate = min(self._largest_rate, most * (1 + _ROUNDING))
             self._fastest_rate = float(self._fastest @ (1 / self._allocations.time_s[: self._fastest.size]))
             if self._fastest_rate > more_than:
                 return True
@@ -174,7 +175,7 @@ class _Bounding:
             at = np.linspace(0, interval.slopes.size - 1, _LINES).astype(np.int64)
             for slope in np.unique(interval.slopes[at]).tolist():
                 most = self._allocations.most(Worth(np.ones(1), np.array([slope])), low, self._deadline, _GAP)
-                lines.append((slope, most.bound))
+                lines.append((slope, most.bound * (1 + _ROUNDING)))
         return replace(interval, low=low, high=high, lines=tuple(lines))
 
     def _bounded(self, interval: _Interval) -> _Interval:
@@ -224,6 +225,7 @@ class _Bounding:
             weights[:-1][jobs < end * tangent.mean] *= scale
         worth = Worth(weights, np.append(tangent.slopes, 0.0))
         most = self._allocations.most(worth, interval.low, self._deadline, gap)
+        # the second part covers the rounding of worths whose weights differ by many orders of magnitude, too
         budget = (most.bound + float(weights[:-1] @ (tangent.slopes * jobs))) * (1 + _ROUNDING)
         found = least_mean(
             weights,

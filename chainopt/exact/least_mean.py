@@ -18,7 +18,7 @@ from chainopt.jit import kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_CLOSE = 1e-4
+_CLOSE, _NEGLIGIBLE, _LARGE = 1e-4, 1e-12, 500.0
 
 
 @kernel
@@ -40,17 +40,19 @@ def least_mean(
     budget
         b.
     known, above
-        The bound is sought between them; the first is known to be one.
+        The bound is sought between them; the first is known to be one. Nothing is sought below infinity.
     steps
         What v falls short of U by is counted in so many steps in all, and in favour of a small mean.
     """
-    short = 0.0  # what is not spent if v = U has to be given up at least
+    whole = 0.0
     for n in range(weights.size):
-        short += weights[n] * ceilings[n]
-    short -= budget
+        whole += weights[n] * ceilings[n]
+    short = whole - budget  # so much of v = U has to be given up at least
     last = weights.size - 1
     known = max(known, mean_and_weights(ceilings[:last], ceilings[last], arrival_rate)[0])
-    if short <= 0 or not _exceeds(weights, ceilings, short, arrival_rate, known, steps):
+    if short <= _NEGLIGIBLE * whole or above == np.inf:
+        return known
+    if not _exceeds(weights, ceilings, short, arrival_rate, known, steps):
         return known
     while above - known > _CLOSE * known:
         middle = (known + above) / 2
@@ -78,7 +80,9 @@ def _exceeds(
     last, step = weights.size - 1, short / steps
     left = np.empty(steps + 1)
     for d in range(steps + 1):
-        rate = ceilings[last] - max(d - 1, 0) * step / weights[last] if weights[last] > 0 or d == 0 else 0.0
+        rate = ceilings[last]
+        if d > 1:
+            rate = rate - (d - 1) * step / weights[last] if weights[last] > 0 else 0.0
         if rate <= arrival_rate:
             left[d] = np.inf
             continue
@@ -99,8 +103,8 @@ def _exceeds(
         for d in range(steps + 1):
             if steps - d > most[n - 1]:
                 left[d] = np.inf  # never so little left here
-            elif found[d] == -np.inf:
-                left[d] = -np.inf
+            elif found[d] == -np.inf or found[d] > _LARGE:
+                left[d] = found[d]  # the exponential of the latter might overflow, and n - c is nothing beside it
             else:
                 total = n - 1 - mean + math.exp(found[d])
                 left[d] = math.log(total) if total > 0 else -np.inf

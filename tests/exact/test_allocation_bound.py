@@ -119,6 +119,28 @@ class TestLeastMean:
         if least < 50:
             assert found >= least * 0.93  # the grid is coarse
 
+    def test_slow_late_states_do_not_overflow(self) -> None:
+        """Fast for 1,200 states, slow for 300: the products of λ/v span e^±1000, and the mean is 0.43 all the same."""
+        arrival_rate, ceilings, weights = 3000.0, np.full(1501, 1e4), np.zeros(1501)
+        weights[1200:1500], weights[-1] = 1, 1e-3
+        v = ceilings.copy()
+        v[1200:1500] = 30
+        mean = mean_and_weights(v[:-1], v[-1], arrival_rate)[0]
+        assert mean == pytest.approx(3 / 7)  # as good as M/M/1 at load 0.3
+        assert least_mean(weights, ceilings, float(weights @ v), arrival_rate, 0.0, 2000.0, 12_000) <= mean * (1 + 1e-9)
+
+    def test_nothing_is_sought_below_infinity(self) -> None:
+        """An unstable point says nothing about where the bound might be: what is known stays."""
+        ceilings = np.array([1.0, 1.8, 2.0])
+        known = mean_and_weights(ceilings[:2], 2.0, 1.2)[0]
+        assert least_mean(np.ones(3), ceilings, 4.5, 1.2, 0.0, math.inf, 100) == known
+
+    def test_tail_without_weight(self) -> None:
+        """Then nothing is given up there, and the first states give up what has to be: M/M/1 at v(1) = 0.5."""
+        found = least_mean(np.array([1.0, 0.0]), np.array([1.0, 2.0]), 0.5, 0.4, 0.0, 100.0, 4000)
+        truth = mean_and_weights(np.array([0.5]), 2.0, 0.4)[0]
+        assert truth * 0.999 < found <= truth * (1 + 1e-9)
+
     def test_nothing_to_spend_less(self) -> None:
         """A budget for all of the ceilings leaves their own mean; what is known already is never lost."""
         ceilings = np.array([1.0, 1.8, 2.0])
