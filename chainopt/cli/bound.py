@@ -26,7 +26,7 @@ UNITS = {"response-time": "s", "job-servers": "job servers", "rate": "jobs/s"}
 @click.argument("instance", metavar="INSTANCE")
 @click.option("--objective", type=click.Choice(["all", *UNITS]), default="all", show_default=True)
 @click.option("--time-limit", type=PositiveNumber(), metavar="S", help="Seconds for each objective.")
-@click.option("--hull", is_flag=True, help="Use that numbers of jobs are whole: about 1 % tighter, much slower.")
+@click.option("--hull", is_flag=True, help="Use that numbers of jobs are whole: up to 1 % tighter, much slower.")
 @json_option
 @output_option
 @verbosity

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,7 +16,6 @@ import numpy as np
 from chainopt.exact.columns import cheapest_on_hull
 from chainopt.exact.master import Master
 from chainopt.exact.pricing import cheapest_chain
-from chainopt.exact.slot_hull import VIOLATED, Rooms, violated_cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +74,6 @@ class Allocations:
         self._parts = parts
         self._most_jobs = most_jobs
         self._master = Master(parts)
-        self._cuts: dict[bytes, list[NDArray[np.float64]]] = {}
         self.time_s = np.zeros(0)
         self._add(list(chains))
 
@@ -106,24 +103,8 @@ class Allocations:
             share = _SLACK if added else 0.0
 
     def cut(self) -> bool:
-        """Cut off the last optimum where a server's jobs are not in the hull of what it can run; whether anywhere."""
-        parts, use = self._parts, self._master.use()
-        found = False
-        for a, b in pairwise(parts.first.tolist()):
-            here = slice(a, b)
-            key = parts.slots[here].tobytes() + parts.blocks[here].tobytes()
-            known = self._cuts.setdefault(key, [])
-            cut = max(known, key=lambda cut: float(cut @ use[here]), default=None)
-            if cut is None or cut @ use[here] <= 1 + VIOLATED:
-                cut = violated_cut(parts.blocks[here], Rooms(parts.slots[here], parts.blocks[here]), use[here])
-                if cut is None:
-                    continue
-                known.append(cut)
-            coefficients = np.zeros(use.size)
-            coefficients[here] = cut
-            self._master.add_cut(coefficients)
-            found = True
-        return found
+        """Cut off the last optimum where whole numbers of jobs do not reach it; whether anywhere."""
+        return self._master.cut()
 
     def _add(self, chains: list[NDArray[np.int64]]) -> int:
         added = self._master.add(chains)

@@ -45,7 +45,7 @@ def bound(
     time_limit_s
         Seconds after which the bound so far is returned; None refines until there is little to gain.
     hull
-        Whether to use that numbers of jobs are whole: about 1 % tighter, and much slower.
+        Whether to use that numbers of jobs are whole: up to 1 % tighter, and much slower.
 
     Raises
     ------

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import time
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,6 @@ import numpy as np
 from chainopt.exact.columns import cheapest_on_hull
 from chainopt.exact.master import Master
 from chainopt.exact.pricing import cheapest_chain
-from chainopt.exact.slot_hull import Rooms, violated_cut
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,7 +111,7 @@ class Envelope:
         """
         jobs = min(jobs, self.most_jobs)
         value = self._generate(jobs, deadline, gap)
-        while self.hull and time.monotonic() < deadline and self._add_cuts():
+        while self.hull and time.monotonic() < deadline and self._master.cut():
             value = self._generate(jobs, deadline, gap)
         self.points.append((jobs, value))
 
@@ -144,20 +142,6 @@ class Envelope:
                     break
             if not added or best <= value * (1 + gap) or time.monotonic() > deadline:
                 return value
-
-    def _add_cuts(self) -> bool:
-        """Cut off the last optimum where a server's jobs are not in the hull of what it can run; whether anywhere."""
-        parts, use = self.parts, self._master.use()
-        found = False
-        for a, b in pairwise(parts.first.tolist()):
-            here = slice(a, b)
-            cut = violated_cut(parts.blocks[here], Rooms(parts.slots[here], parts.blocks[here]), use[here])
-            if cut is not None:
-                coefficients = np.zeros(use.size)
-                coefficients[here] = cut
-                self._master.add_cut(coefficients)
-                found = True
-        return found
 
     def _price(self, price: NDArray[np.float64], ceiling: float) -> tuple[list[NDArray[np.int64]], float]:
         """Chains with D - 1/T below `ceiling`, and the least D - 1/T."""

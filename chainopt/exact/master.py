@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import highspy
 import numpy as np
 
 from chainopt.exact.backends import quiet_highs
+from chainopt.exact.slot_hull import VIOLATED, Rooms, violated_cut
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,6 +62,7 @@ class Master:
         self._known: set[bytes] = set()
         self._cuts: list[NDArray[np.float64]] = []
         self._cut_servers: list[int] = []
+        self._facets: dict[bytes, list[NDArray[np.float64]]] = {}  # of servers with the same slots
         self._solver = quiet_highs()
         self._solver.setOptionValue("simplex_strategy", 4)  # primal: new columns leave the basis primal feasible
         self._solver.changeObjectiveSense(highspy.ObjSense.kMaximize)
@@ -99,6 +102,26 @@ class Master:
         values = np.array([float(coefficients[chain].sum()) for chain in self.chains])
         at = np.flatnonzero(values).astype(np.int32)
         self._solver.addRow(-highspy.kHighsInf, 1.0, at.size, at, values[at])
+
+    def cut(self) -> bool:
+        """Cut off the last optimum where a server's jobs are not in the hull of what it can run; whether anywhere."""
+        parts, use = self._parts, self.use()
+        found = False
+        for a, b in pairwise(parts.first.tolist()):
+            here = slice(a, b)
+            key = parts.slots[here].tobytes() + parts.blocks[here].tobytes()
+            known = self._facets.setdefault(key, [])
+            cut = max(known, key=lambda cut: float(cut @ use[here]), default=None)
+            if cut is None or cut @ use[here] <= 1 + VIOLATED:
+                cut = violated_cut(parts.blocks[here], Rooms(parts.slots[here], parts.blocks[here]), use[here])
+                if cut is None:
+                    continue
+                known.append(cut)
+            coefficients = np.zeros(use.size)
+            coefficients[here] = cut
+            self.add_cut(coefficients)
+            found = True
+        return found
 
     def solve(self, jobs: float, shares: NDArray[np.float64] | None = None) -> tuple[float, Prices]:
         """Optimum for at most so many jobs, and the dual prices.
