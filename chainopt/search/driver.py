@@ -22,6 +22,7 @@ from chainopt.queueing.exact import NODES
 from chainopt.search.annealing import Standing, anneal, anneal_disjoint, anneal_strings, look
 from chainopt.search.branching import MOST_SERVERS, better_allocation
 from chainopt.search.budget import Budget
+from chainopt.search.candidates import Candidate, distinct, merged, next_of
 from chainopt.search.disjoint import blocks_for, disjoint_of, hosted_ranges, order_chains, spare_chains
 from chainopt.search.energy import FALLS_SHORT, energy, energy_of, objective_value
 from chainopt.search.problem import Problem, problem_of
@@ -49,36 +50,21 @@ WARM, HOT, COLD = 0.05, 0.6, 0.003
 """Temperatures at the beginning and the end of an annealing, divided by the number of servers: a move changes the
 energy by about as much as one server counts. Warm ones stay close to where they start, hot ones leave it."""
 _HOT_DISJOINT, _COLD_DISJOINT = 0.4, 0.008
-_HOT_STRINGS, _COLD_STRINGS = 0.4, 0.03
+_HOT_STRINGS, _COLD_STRINGS = 0.8, 0.08
+_MANY = 60
+"""Servers beyond which disjoint chains are annealed instead of strings."""
+_DISJOINT = (0.2, 0.15)
+"""Shares of the budget for annealings of disjoint chains, from the best GBP-CR placements."""
+_STRINGS = 0.32
+"""Share for annealings of strings, from the best `_STRUNG` GBP-CR placements in turn."""
 _STRUNG = 2
-"""GBP-CR placements that strings start from, the best ones."""
-
-
-class Plan(NamedTuple):
-    """Shares of the budget for annealings, one after another; what is left is for the last, from the best.
-
-    Attributes
-    ----------
-    disjoint
-        Of disjoint chains, from the best GBP-CR placements.
-    strings
-        Of strings of servers, from the best GBP-CR placements in turn.
-    first
-        Of what servers host: warm and hot in turn, from the best so far, then from the second best, and so on.
-    second
-        Hot ones, from the best of those. The last one is warm.
-    """
-
-    disjoint: tuple[float, ...]
-    strings: tuple[float, ...]
-    first: tuple[float, ...]
-    second: tuple[float, ...]
-
-
-_FEWEST_SERVERS = Plan((0.03,), (0.08,) * 4, (0.02,) * 20, (0.03, 0.03))
-_FEW_SERVERS = Plan((), (0.12,) * 4, (0.06,) * 4, (0.12,))
-_MANY_SERVERS = Plan((0.2, 0.15), (), (), ())
-_FEWEST, _MANY = 10, 60
+_REFINED, _REFINING = 10, 0.006
+"""States that become candidates, and the share for a warm annealing of each."""
+_STEPS, _STEP = 11, 0.04
+"""Annealings of candidates, and the share for each."""
+_TEMPERATURES = (0.05, 0.08, 0.12, 0.08)
+"""Where annealings of a candidate begin: the first, and after each failure."""
+_TEMPERATURES_WITHOUT_STRINGS = (WARM, HOT)
 _COMPARED = 4
 """States of which the exact value is computed in the end."""
 _GENERATING = 0.1
@@ -233,27 +219,42 @@ class _Search:
         return Found(best, value, self.budget.done, self.budget.looks, self.annealed, history, self.interrupted)
 
     def _stages(self, starts: list[Start]) -> None:
-        """Chains and strings, several short annealings, longer ones from the best of them, and one from the best."""
-        servers = self.problem.comm.size
-        plan = _FEWEST_SERVERS if servers <= _FEWEST else _FEW_SERVERS if servers <= _MANY else _MANY_SERVERS
-        pool = list(starts)
+        """Chains or strings, what the servers host from the best of them, and what is left from the best of all."""
         chains = self._greedy_chains(starts)
-        pool += [self._disjoint(share, *each) for share, each in zip(plan.disjoint, chains, strict=False)]
-        chains = chains[:_STRUNG]
-        pool += [self._string(share, *chains[i % len(chains)]) for i, share in enumerate(plan.strings) if chains]
-        pool[self.given :] = sorted(pool[self.given :], key=lambda state: state.energy)
-        ended = [
-            self._anneal(share, HOT if i % 2 else WARM, pool[i // 2 % len(pool)]) for i, share in enumerate(plan.first)
-        ]
-        pool = sorted(ended or pool, key=lambda state: state.energy)
-        pool += [self._anneal(share, HOT, start) for share, start in zip(plan.second, pool, strict=False)]
-        last = min(pool, key=lambda state: state.energy)
+        if self.problem.comm.size > _MANY:
+            disjoint = [self._disjoint(share, *each) for share, each in zip(_DISJOINT, chains, strict=False)]
+            last = min([*starts, *disjoint], key=lambda state: state.energy)
+        else:
+            last = self._best_of(starts, self._strung(chains[:_STRUNG]))
         if not (self.budget.timed and self._lacks_rate()):
             self._anneal(self.budget.left, WARM, last)
             return
         self._anneal(self.budget.left - _GENERATING, WARM, last)
         if self._lacks_rate():
             self._generate()
+
+    def _strung(self, chains: list[Chains]) -> list[Start]:
+        """Many short annealings of strings for few servers, four long ones for many.
+
+        Which structure an annealing ends in is a matter of chance. About `J^2` moves are needed to get to a good one.
+        """
+        if not chains:
+            return []
+        count = min(max(8000 // self.problem.comm.size**2, 4), 20)
+        return [self._string(_STRINGS / count, *chains[i % len(chains)]) for i in range(count)]
+
+    def _best_of(self, starts: list[Start], strung: list[Start]) -> Start:
+        """Anneal what the servers host, for the best states of all kinds in turn; the best that came out."""
+        states = starts[: self.given] + distinct([*starts[self.given :], *strung])
+        candidates = merged([Candidate(state, self._anneal(_REFINING, WARM, state)) for state in states[:_REFINED]])
+        temperatures = _TEMPERATURES if strung else _TEMPERATURES_WITHOUT_STRINGS
+        for _ in range(_STEPS):
+            candidate = next_of(candidates, len(temperatures))
+            if candidate is None:
+                break
+            candidate.take(self._anneal(_STEP, temperatures[candidate.failures], candidate.start))
+            candidates = merged(candidates)
+        return candidates[0].best
 
     def _lacks_rate(self) -> bool:
         """Whether a larger total service rate is what is needed."""

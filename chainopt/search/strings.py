@@ -175,9 +175,11 @@ def _rearrange(problem: Problem, state: Strings, rng: np.random.Generator) -> No
         move_end(problem, state, rng)
     elif kind < 0.81:
         lie_beside(state, rng)
-    elif kind < 0.86:
+    elif kind < 0.82:
         cut(problem, state, rng)
-    elif kind < 0.91:
+    elif kind < 0.88:
+        fork(problem, state, rng)
+    elif kind < 0.92:
         halve(state, rng)
     else:
         unite(state, rng)
@@ -263,12 +265,12 @@ def lie_beside(state: Strings, rng: np.random.Generator) -> None:
 
 
 @kernel
-def cut(problem: Problem, state: Strings, rng: np.random.Generator) -> None:
+def cut(problem: Problem, state: Strings, rng: np.random.Generator) -> int:
     """A string becomes two end to end, between two of its servers, so that all host what they did."""
     k, spare = state.string[_some_server(state, rng)], _spare(state, rng)
     members = _size(state, k)
     if spare < 0 or members < 2:
-        return
+        return -1
     kept = 1 + draw(rng, members - 1)
     excess = max(_room(problem, state, k, state.jobs[k]), 0)
     boundary, seen = state.first[k], 0
@@ -290,6 +292,8 @@ def cut(problem: Problem, state: Strings, rng: np.random.Generator) -> None:
         state.first[spare] = state.first[k]
     _ask_more(state, k, rng)
     _ask_more(state, spare, rng)
+    side: int = k if rng.random() < 0.5 else spare
+    return side
 
 
 @kernel
@@ -298,8 +302,15 @@ def halve(state: Strings, rng: np.random.Generator) -> None:
 
     With half the jobs a server hosts about twice the blocks, so that both still fill the stretch, with fewer hops.
     """
-    k, spare = state.string[_some_server(state, rng)], _spare(state, rng)
-    if spare < 0 or k < 0 or state.jobs[k] < 2:
+    k = state.string[_some_server(state, rng)]
+    if k >= 0:
+        _halve(state, k, rng)
+
+
+@kernel
+def _halve(state: Strings, k: int, rng: np.random.Generator) -> None:
+    spare = _spare(state, rng)
+    if spare < 0 or state.jobs[k] < 2:
         return
     state.first[spare], state.last[spare] = state.first[k], state.last[k]
     part = 1 + draw(rng, state.jobs[k] - 1) if rng.random() < 0.3 else state.jobs[k] // 2
@@ -315,6 +326,14 @@ def halve(state: Strings, rng: np.random.Generator) -> None:
             goes = not goes
     _ask_more(state, k, rng)
     _ask_more(state, spare, rng)
+
+
+@kernel
+def fork(problem: Problem, state: Strings, rng: np.random.Generator) -> None:
+    """A string is cut in two, and one of them halved: a trunk with two branches."""
+    k = cut(problem, state, rng)
+    if k >= 0:
+        _halve(state, k, rng)
 
 
 @kernel

@@ -132,6 +132,30 @@ def test_halving_and_uniting(seed: int) -> None:
     assert 20 <= state.jobs[state.string[0]] <= 29
 
 
+def test_a_fork_is_a_trunk_with_branches() -> None:
+    """One string is in front of or behind two that lie side by side and share its jobs."""
+    instance = chainopt.read_instance(BLOOM)
+    problem = problem_of(instance, Objective.RESPONSE_TIME)
+    forks = 0
+    for seed in range(20):
+        state = strings_of(problem, np.zeros(len(instance.servers), dtype=np.int64), np.array([1000]))
+        laid(instance, problem, state)
+        jobs = int(state.jobs[0])
+        strings.fork(problem, state, np.random.default_rng(seed))
+        used = sorted({*state.string.tolist()})
+        stretches = [(int(state.first[k]), int(state.last[k])) for k in used]
+        if len(used) < 3:
+            continue  # too few servers on the side to be halved
+        forks += 1
+        branch = next(each for each in stretches if stretches.count(each) == 2)
+        trunk = next(each for each in stretches if each != branch)
+        (first, meet), (also, last) = sorted([trunk, branch])
+        assert (first, meet, last) == (0, also, 70)
+        together = sum(int(state.jobs[k]) for k, each in zip(used, stretches, strict=True) if each == branch)
+        assert jobs <= together <= jobs + 9  # cutting and halving may each have asked for up to 3 more
+    assert forks > 5
+
+
 def test_moves_of_ends_take_all_strings_along() -> None:
     """Strings that meet at a boundary still do after it has moved."""
     instance = chainopt.read_instance(BLOOM)
