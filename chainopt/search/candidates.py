@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SAME = 1e-4
 """Relative difference of the objective below which two states count as one."""
+_EQUAL = 1e-9
 _CONSIDERED, _REACH = 4, 0.01
 """Candidates that take turns, and how far above the best they are, relative to the objective."""
 
@@ -32,21 +33,26 @@ class Candidate:
     best
         The best that annealings made of it.
     failures
-        Annealings since it became better.
+        Annealings since it became better; those that came to the very same state count twice, for another one will too.
+    improved
+        Whether the last annealing made it better.
     """
 
     origin: Start
     best: Start
     failures: int = 0
+    improved: bool = False
 
     @property
     def start(self) -> Start:
-        """Where to anneal from next: the best, or after every other failure the origin, which is less settled."""
-        return self.origin if self.failures % 2 else self.best
+        """Where to anneal from next: the best if that is new, or else the origin, which is less settled."""
+        return self.best if self.improved else self.origin
 
     def take(self, ended: Start) -> None:
         """Take down how an annealing ended."""
-        self.failures = 0 if ended.energy < self.best.energy - SAME else self.failures + 1
+        self.improved = ended.energy < self.best.energy - SAME
+        again = abs(ended.energy - self.best.energy) <= _EQUAL
+        self.failures = 0 if self.improved else self.failures + (2 if again else 1)
         self.best = min(self.best, ended, key=_energy)
 
 

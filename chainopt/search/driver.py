@@ -58,9 +58,11 @@ _DISJOINT = (0.2, 0.15)
 _STRINGS = 0.32
 """Share for annealings of strings, from the best `_STRUNG` GBP-CR placements in turn."""
 _STRUNG = 2
+_MOST_STRUNG, _FEWEST_STRUNG = 14, 4
+"""Annealings of strings, up to 20 servers and from about 40 on; in between they go with J^-2."""
 _REFINED, _REFINING = 10, 0.006
 """States that become candidates, and the share for a warm annealing of each."""
-_STEPS, _STEP = 11, 0.04
+_STEPS, _STEP = 13, 0.04
 """Annealings of candidates, and the share for each."""
 _TEMPERATURES = (0.05, 0.08, 0.12, 0.08)
 """Where annealings of a candidate begin: the first, and after each failure."""
@@ -236,11 +238,12 @@ class _Search:
     def _strung(self, chains: list[Chains]) -> list[Start]:
         """Many short annealings of strings for few servers, four long ones for many.
 
-        Which structure an annealing ends in is a matter of chance. About `J^2` moves are needed to get to a good one.
+        Which structure an annealing ends in is a matter of chance; how many moves it takes to come to a good one grows
+        about with J^2.
         """
         if not chains:
             return []
-        count = min(max(8000 // self.problem.comm.size**2, 4), 20)
+        count = min(max(_MOST_STRUNG * 20**2 // self.problem.comm.size**2, _FEWEST_STRUNG), _MOST_STRUNG)
         return [self._string(_STRINGS / count, *chains[i % len(chains)]) for i in range(count)]
 
     def _best_of(self, starts: list[Start], strung: list[Start]) -> Start:

@@ -41,6 +41,8 @@ def test_a_success_makes_up_for_failures() -> None:
     tried.take(state(19.0))
     assert (tried.failures, math.exp(tried.best.energy)) == (0, pytest.approx(19.0))
     assert tried.start is tried.best
+    tried.take(state(20.0))
+    assert tried.start is tried.origin  # after a failure from where it came
 
 
 def test_next_to_nothing_is_kept_but_is_a_failure() -> None:
@@ -48,7 +50,12 @@ def test_next_to_nothing_is_kept_but_is_a_failure() -> None:
     tried.take(state(20.0 * (1 - SAME / 10)))
     assert tried.failures == 1
     assert math.exp(tried.best.energy) == pytest.approx(20.0 * (1 - SAME / 10), rel=1e-12)
-    assert tried.start is tried.origin  # after a failure from where it came
+
+
+def test_what_came_to_the_very_same_failed_twice() -> None:
+    tried = candidate(20.0)
+    tried.take(state(20.0))
+    assert tried.failures == 2
 
 
 def test_what_ended_worse_is_not_kept() -> None:
