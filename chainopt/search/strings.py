@@ -255,6 +255,8 @@ def _would_be_empty(state: Strings, k: int, boundary: int, target: int) -> bool:
 def lie_beside(state: Strings, rng: np.random.Generator) -> None:
     """A string takes the stretch of another one, and its number of jobs, some of its jobs, or none."""
     k, i = draw(rng, state.jobs.size), draw(rng, state.jobs.size)
+    if k == i:
+        return
     state.first[k], state.last[k] = state.first[i], state.last[i]
     kind = rng.random()
     if kind < 0.4:
