@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -50,7 +51,8 @@ WARM, HOT, COLD = 0.05, 0.6, 0.003
 """Temperatures at the beginning and the end of an annealing, divided by the number of servers: a move changes the
 energy by about as much as one server counts. Warm ones stay close to where they start, hot ones leave it."""
 _HOT_DISJOINT, _COLD_DISJOINT = 0.4, 0.008
-_HOT_STRINGS, _COLD_STRINGS = 0.8, 0.08
+_TEMPERATURES_OF_STRINGS = ((0.4, 0.03), (0.8, 0.08))
+"""In turn: hot ones come to more structures, cold ones to the bottom of the widest."""
 _MANY = 60
 """Servers beyond which disjoint chains are annealed instead of strings."""
 _DISJOINT = (0.2, 0.15)
@@ -58,8 +60,8 @@ _DISJOINT = (0.2, 0.15)
 _STRINGS = 0.32
 """Share for annealings of strings, from the best `_STRUNG` GBP-CR placements in turn."""
 _STRUNG = 2
-_MOST_STRUNG, _FEWEST_STRUNG = 14, 4
-"""Annealings of strings, up to 20 servers and from about 40 on; in between they go with J^-2."""
+_MOST_STRUNG, _MOVES_A_SERVER = 16, 2_000
+"""Annealings of strings, and moves for each server that each of them has at least if there are several."""
 _REFINED, _REFINING = 10, 0.006
 """States that become candidates, and the share for a warm annealing of each."""
 _STEPS, _STEP = 13, 0.04
@@ -236,15 +238,19 @@ class _Search:
             self._generate()
 
     def _strung(self, chains: list[Chains]) -> list[Start]:
-        """Many short annealings of strings for few servers, four long ones for many.
+        """Several annealings of strings, for which structure one ends in is a matter of chance.
 
-        Which structure an annealing ends in is a matter of chance; how many moves it takes to come to a good one grows
-        about with J^2.
+        The first is a short one, and tells how many moves there are.
         """
         if not chains:
             return []
-        count = min(max(_MOST_STRUNG * 20**2 // self.problem.comm.size**2, _FEWEST_STRUNG), _MOST_STRUNG)
-        return [self._string(_STRINGS / count, *chains[i % len(chains)]) for i in range(count)]
+        share, before = _STRINGS / _MOST_STRUNG, self.budget.done
+        first = self._string(share, *chains[0], *_TEMPERATURES_OF_STRINGS[0])
+        moves = (_MOST_STRUNG - 1) * (self.budget.done - before)
+        count = min(max(moves // (_MOVES_A_SERVER * self.problem.comm.size), 1), _MOST_STRUNG - 1)
+        share = (_STRINGS - share) / count
+        kinds = itertools.cycle(itertools.product(chains, _TEMPERATURES_OF_STRINGS))
+        return [first, *(self._string(share, *chain, *kind) for chain, kind in itertools.islice(kinds, count))]
 
     def _best_of(self, starts: list[Start], strung: list[Start]) -> Start:
         """Anneal what the servers host, for the best states of all kinds in turn; the best that came out."""
@@ -357,7 +363,9 @@ class _Search:
         self._note(value)
         return self.ends[-1]
 
-    def _string(self, share: float, chain: NDArray[np.int64], jobs: NDArray[np.int64]) -> Start:
+    def _string(
+        self, share: float, chain: NDArray[np.int64], jobs: NDArray[np.int64], hot: float, cold: float
+    ) -> Start:
         """Anneal strings of servers, from disjoint chains."""
         self.annealed += 1
         problem, rounds = self.problem, self.rounds
@@ -367,11 +375,12 @@ class _Search:
         first, _ = look(problem, ranges, rounds, math.inf, 0.0)
         energies = np.array([first, first, 0.0])
         kept, best = copy_of(state), copy_of(state)
-        hot, cold = _HOT_STRINGS / chain.size, _COLD_STRINGS / chain.size
+        servers = chain.size
 
         def run(begin: int, end: int, each: float) -> int:
+            temperatures = hot / servers, cold / servers
             return anneal_strings(
-                problem, state, kept, best, ranges, rounds, energies, self.rng, begin, end, each, hot, cold
+                problem, state, kept, best, ranges, rounds, energies, self.rng, begin, end, each, *temperatures
             )
 
         try:
