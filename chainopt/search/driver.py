@@ -51,7 +51,7 @@ WARM, HOT, COLD = 0.05, 0.6, 0.003
 """Temperatures at the beginning and the end of an annealing, divided by the number of servers: a move changes the
 energy by about as much as one server counts. Warm ones stay close to where they start, hot ones leave it."""
 _HOT_DISJOINT, _COLD_DISJOINT = 0.4, 0.008
-_TEMPERATURES_OF_STRINGS = ((0.4, 0.03), (0.8, 0.08))
+_TEMPERATURES_OF_STRINGS = ((0.4, 0.03), (0.8, 0.08), (0.8, 0.08))
 """In turn: hot ones come to more structures, cold ones to the bottom of the widest."""
 _MANY = 60
 """Servers beyond which disjoint chains are annealed instead of strings."""
