@@ -51,8 +51,8 @@ WARM, HOT, COLD = 0.05, 0.6, 0.003
 """Temperatures at the beginning and the end of an annealing, divided by the number of servers: a move changes the
 energy by about as much as one server counts. Warm ones stay close to where they start, hot ones leave it."""
 _HOT_DISJOINT, _COLD_DISJOINT = 0.4, 0.008
-_TEMPERATURES_OF_STRINGS = ((0.4, 0.03), (0.8, 0.08), (0.8, 0.08))
-"""In turn: hot ones come to more structures, cold ones to the bottom of the widest."""
+_HOT_STRINGS, _COLD_STRINGS = (0.8, 0.08), (0.4, 0.03)
+"""Temperatures of one of several annealings of strings, and of a single one."""
 _MANY = 60
 """Servers beyond which disjoint chains are annealed instead of strings."""
 _DISJOINT = (0.2, 0.15)
@@ -245,12 +245,13 @@ class _Search:
         if not chains:
             return []
         share, before = _STRINGS / _MOST_STRUNG, self.budget.done
-        first = self._string(share, *chains[0], *_TEMPERATURES_OF_STRINGS[0])
+        first = self._string(share, *chains[0], *_COLD_STRINGS)
         moves = (_MOST_STRUNG - 1) * (self.budget.done - before)
         count = min(max(moves // (_MOVES_A_SERVER * self.problem.comm.size), 1), _MOST_STRUNG - 1)
         share = (_STRINGS - share) / count
-        kinds = itertools.cycle(itertools.product(chains, _TEMPERATURES_OF_STRINGS))
-        return [first, *(self._string(share, *chain, *kind) for chain, kind in itertools.islice(kinds, count))]
+        temperatures = _HOT_STRINGS if count > 1 else _COLD_STRINGS
+        turns = itertools.islice(itertools.cycle(chains), count)
+        return [first, *(self._string(share, *chain, *temperatures) for chain in turns)]
 
     def _best_of(self, starts: list[Start], strung: list[Start]) -> Start:
         """Anneal what the servers host, for the best states of all kinds in turn; the best that came out."""
