@@ -268,7 +268,10 @@ def lie_beside(state: Strings, rng: np.random.Generator) -> None:
 
 @kernel
 def cut(problem: Problem, state: Strings, rng: np.random.Generator) -> int:
-    """A string becomes two end to end, between two of its servers, so that all host what they did."""
+    """A string becomes two end to end, between two of its servers, so that all host what they did.
+
+    Returns one of the two, -1 where no string was cut.
+    """
     k, spare = state.string[_some_server(state, rng)], _spare(state, rng)
     members = _size(state, k)
     if spare < 0 or members < 2:
