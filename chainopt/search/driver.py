@@ -258,10 +258,12 @@ class _Search:
         states = starts[: self.given] + distinct([*starts[self.given :], *strung])
         candidates = merged([Candidate(state, self._anneal(_REFINING, WARM, state)) for state in states[:_REFINED]])
         temperatures = _TEMPERATURES if strung else _TEMPERATURES_WITHOUT_STRINGS
-        for _ in range(_STEPS):
+        for step in range(_STEPS):
             candidate = next_of(candidates, len(temperatures))
-            if candidate is None:
-                break
+            if candidate is None:  # all have settled: leave them
+                ended = self._anneal(_STEP, HOT, candidates[step % len(candidates)].best)
+                candidates = merged([*candidates, Candidate(ended, ended)])
+                continue
             candidate.take(self._anneal(_STEP, temperatures[candidate.failures], candidate.start))
             candidates = merged(candidates)
         return candidates[0].best
