@@ -57,6 +57,8 @@ _MANY = 60
 """Servers beyond which disjoint chains are annealed instead of strings."""
 _DISJOINT = (0.2, 0.15)
 """Shares of the budget for annealings of disjoint chains, from the best GBP-CR placements."""
+_FEW, _DISJOINT_OF_FEW = 10, 0.03
+"""Servers up to which disjoint chains are annealed too, and the share for that."""
 _STRINGS = 0.32
 """Share for annealings of strings, from the best `_STRUNG` GBP-CR placements in turn."""
 _STRUNG = 2
@@ -229,7 +231,9 @@ class _Search:
             disjoint = [self._disjoint(share, *each) for share, each in zip(_DISJOINT, chains, strict=False)]
             last = min([*starts, *disjoint], key=lambda state: state.energy)
         else:
-            last = self._best_of(starts, self._strung(chains[:_STRUNG]))
+            few = chains[:1] if self.problem.comm.size <= _FEW else []
+            disjoint = [self._disjoint(_DISJOINT_OF_FEW, *each) for each in few]
+            last = self._best_of(starts, [*disjoint, *self._strung(chains[:_STRUNG])])
         if not (self.budget.timed and self._lacks_rate()):
             self._anneal(self.budget.left, WARM, last)
             return
