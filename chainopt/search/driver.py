@@ -59,6 +59,8 @@ _DISJOINT = (0.2, 0.15)
 """Shares of the budget for annealings of disjoint chains, from the best GBP-CR placements."""
 _FEW, _DISJOINT_OF_FEW = 10, 0.03
 """Servers up to which disjoint chains are annealed too, and the share for that."""
+_BRIEF_STARTS, _BRIEF = 10, 0.02
+"""With so few servers, states that annealings of what they host start from, and the share for each."""
 _STRINGS = 0.32
 """Share for annealings of strings, from the best `_STRUNG` GBP-CR placements in turn."""
 _STRUNG = 2
@@ -231,9 +233,10 @@ class _Search:
             disjoint = [self._disjoint(share, *each) for share, each in zip(_DISJOINT, chains, strict=False)]
             last = min([*starts, *disjoint], key=lambda state: state.energy)
         else:
-            few = chains[:1] if self.problem.comm.size <= _FEW else []
-            disjoint = [self._disjoint(_DISJOINT_OF_FEW, *each) for each in few]
-            last = self._best_of(starts, [*disjoint, *self._strung(chains[:_STRUNG])])
+            few = self.problem.comm.size <= _FEW
+            disjoint = [self._disjoint(_DISJOINT_OF_FEW, *each) for each in chains[: int(few)]]
+            best_of = self._best_of_few if few else self._best_of
+            last = best_of(starts, [*disjoint, *self._strung(chains[:_STRUNG])])
         if not (self.budget.timed and self._lacks_rate()):
             self._anneal(self.budget.left, WARM, last)
             return
@@ -256,6 +259,15 @@ class _Search:
         temperatures = _HOT_STRINGS if count > 1 else _COLD_STRINGS
         turns = itertools.islice(itertools.cycle(chains), count)
         return [first, *(self._string(share, *chain, *temperatures) for chain in turns)]
+
+    def _best_of_few(self, starts: list[Start], strung: list[Start]) -> Start:
+        """Anneal what few servers host, warm and hot in turn, from the best states, and hot from the best of those."""
+        rest = sorted([*starts[self.given :], *strung], key=lambda state: state.energy)
+        states = [*starts[: self.given], *rest][:_BRIEF_STARTS]
+        ended = [self._anneal(_BRIEF, hot, state) for state in states for hot in (WARM, HOT)]
+        ended.sort(key=lambda state: state.energy)
+        ended += [self._anneal(_STEP, HOT, state) for state in ended[:2]]
+        return min(ended, key=lambda state: state.energy)
 
     def _best_of(self, starts: list[Start], strung: list[Start]) -> Start:
         """Anneal what the servers host, for the best states of all kinds in turn; the best that came out."""
