@@ -22,14 +22,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from chainopt.exact.allocations import Allocations, Most, Worth
+from chainopt.exact.allocations import Allocations, Most
 from chainopt.exact.least_mean import least_mean
 from chainopt.exact.served import Served, best_step, mean_and_weights, served
+from chainopt.exact.worth import RATE, Worth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chainopt.exact.envelope import Envelope
+    from chainopt.exact.profiled import ProfiledAllocations
 
 ACCURACY = 2e-3
 """Relative distance to what some relaxed allocation attains at which there is nothing more to prove."""
@@ -43,7 +45,6 @@ _LINES = 8
 _FEWEST_STEPS, _MOST_STEPS, _STEPS_PER_STATE = 1_000, 20_000, 8
 _MOST_STATES = 2_500
 """Beyond, steps would be too few for so many states, and the dynamic program slow."""
-_RATE = Worth(np.ones(1), np.zeros(1))
 _NARROW, _PATIENCE = 1e-4, 8
 """An interval so narrow, relative, is not split; nor is anything after so many intervals that prove next to nothing."""
 _DISCOUNTED, _FACTORS = (0.5, 0.75), (0.4, 0.75, 1.3)
@@ -100,29 +101,70 @@ def allocation_bound(
     """
     if envelope.most_jobs > _MOST_STATES or time.monotonic() > deadline:
         return proven
-    return _Bounding(envelope, arrival_rate, proven * arrival_rate, deadline, hull=hull).run() / arrival_rate
+    allocations = Allocations(envelope.parts, envelope.chains, envelope.most_jobs)
+    bounding = Bounding(allocations, envelope, envelope.most, arrival_rate, proven * arrival_rate, deadline)
+    return bounding.branched(hull=hull) / arrival_rate
 
 
-class _Bounding:
-    """The intervals of r that are not done with; means are numbers of jobs."""
+class Bounding:
+    """A bound on M over some allocations, the least M of any of them that was met, and intervals of r.
 
-    def __init__(self, envelope: Envelope, arrival_rate: float, proven: float, deadline: float, *, hull: bool) -> None:
-        self._envelope, self._arrival_rate, self._deadline = envelope, arrival_rate, deadline
-        self._proven, self._hull = proven, hull
-        self._allocations = Allocations(envelope.parts, envelope.chains, envelope.most_jobs)
-        self._attained = math.inf
-        """The least M of a relaxed allocation that was met."""
-        self._largest_rate = envelope.most
+    Parameters
+    ----------
+    allocations
+        Which.
+    envelope
+        What is above their v.
+    largest_rate
+        Above their r.
+    proven
+        What is proven already; means are numbers of jobs.
 
-    def run(self) -> float:
-        if not self._find_fastest(self._arrival_rate):  # no allocation that was met is stable
-            return self._proven
+    Attributes
+    ----------
+    attained
+        The least M of a relaxed allocation that was met; nothing more is proven close to it.
+    """
+
+    def __init__(
+        self,
+        allocations: Allocations | ProfiledAllocations,
+        envelope: Envelope,
+        largest_rate: float,
+        arrival_rate: float,
+        proven: float,
+        deadline: float,
+    ) -> None:
+        self._allocations, self._envelope = allocations, envelope
+        self._largest_rate, self._arrival_rate = largest_rate, arrival_rate
+        self._proven, self._deadline = proven, deadline
+        self.attained = math.inf
+
+    def at_once(self) -> float:
+        """The bound for all of them together; infinite where none has the arrival rate."""
+        root = self._root()
+        return self._without_any() if root is None else root.bound
+
+    def _without_any(self) -> float:
+        """The bound where no allocation that was met has the arrival rate."""
+        return math.inf if self._largest_rate <= self._arrival_rate else self._proven
+
+    def _root(self) -> _Interval | None:
+        """All values of r, bounded; None where no allocation that was met is stable."""
+        if not self._find_fastest(self._arrival_rate):
+            return None
         worth, slopes = self._tangent_of_lines()
         lines, scales = tuple(self._envelope.lines), np.ones(len(_DISCOUNTED))
         root = _Interval(self._arrival_rate, self._largest_rate, lines, self._proven, worth, slopes, scales)
-        root = self._bounded(root)
-        while self._hull and time.monotonic() < self._deadline and self._allocations.cut():
-            self._attained = math.inf
+        return self._bounded(root)
+
+    def branched(self, *, hull: bool = False) -> float:
+        """The bound after branching on r; like that of all together where no allocation is stable."""
+        root = self._root()
+        if root is None:
+            return self._without_any()
+        while hull and time.monotonic() < self._deadline and self._allocations.cut():
+            self.attained = math.inf
             if not self._find_fastest(self._arrival_rate):
                 return root.bound
             root = self._bounded(root)
@@ -149,7 +191,7 @@ class _Bounding:
     def _find_fastest(self, more_than: float) -> bool:
         """Find an allocation with a larger total rate than this; whether there is one that was met."""
         for gap in (1.0, _ROUGH, _GAP):
-            self._fastest, most = self._allocations.most(_RATE, 0.0, self._deadline, gap)
+            self._fastest, most = self._allocations.most(RATE, 0.0, self._deadline, gap)
             self._largest_rate = min(self._largest_rate, most * (1 + _ROUNDING))
             self._fastest_rate = float(self._fastest @ (1 / self._allocations.time_s[: self._fastest.size]))
             if self._fastest_rate > more_than:
@@ -166,7 +208,7 @@ class _Bounding:
         return Worth(np.append(weights, further), np.append(slopes, 0.0)), slopes
 
     def _closed(self, bound: float) -> bool:
-        return bound >= self._attained * (1 - ACCURACY)
+        return bound >= self.attained * (1 - ACCURACY)
 
     def _with_lines(self, interval: _Interval, low: float, high: float) -> _Interval:
         """A part of an interval, with lines above v that hold for its total rates."""
@@ -187,7 +229,7 @@ class _Bounding:
         gap = _ROUGH
         for _ in range(_ROUNDS):
             mean, rates = mixture.correct()
-            self._attained = min(self._attained, mean)
+            self.attained = min(self.attained, mean)
             _, weights, further = mean_and_weights(rates.rates, rates.total, self._arrival_rate)
             tangent = _Tangent(np.append(weights, further), rates.slopes, mean)
             interval, most = self._cut_by(tangent, interval, np.ones(len(_DISCOUNTED)), gap)
@@ -249,7 +291,7 @@ class _Bounding:
 class _Mixture:
     """A convex combination of allocations that makes M small."""
 
-    def __init__(self, allocations: Allocations, arrival_rate: float, most: float) -> None:
+    def __init__(self, allocations: Allocations | ProfiledAllocations, arrival_rate: float, most: float) -> None:
         self._allocations, self._arrival_rate, self._most = allocations, arrival_rate, most
         self._vertices: list[NDArray[np.float64]] = []
         self._shares = np.zeros(0)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from chainopt.exact.columns import cheapest_on_hull
 from chainopt.exact.master import Master
-from chainopt.exact.pricing import cheapest_chain
+from chainopt.exact.pricing import worthy_chains
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,26 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chainopt.exact.parts import Parts
+    from chainopt.exact.worth import Worth
 
 _SMOOTHING, _SLACK = 0.7, 0.3
 """Of prices; and the part of what is missing that a chain has to be worth more than it costs, at first."""
-
-
-class Worth:
-    """φ(T) = Σ_n w_n max(0, 1/T - a_n), for w_n >= 0 and a_n >= 0: piecewise linear in 1/T."""
-
-    def __init__(self, weights: NDArray[np.float64], slopes: NDArray[np.float64]) -> None:
-        order = np.argsort(slopes, kind="stable")
-        self._at = slopes[order]
-        self._weight = np.cumsum(weights[order])
-        self._less = np.cumsum(weights[order] * self._at)
-
-    def of(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """φ of each time."""
-        rate = 1 / time_s
-        below = np.searchsorted(self._at, rate, side="right") - 1
-        worth = self._weight[below] * rate - self._less[below]
-        return np.where(below >= 0, np.maximum(worth, 0.0), 0.0)
 
 
 class Most(NamedTuple):
@@ -91,7 +74,7 @@ class Allocations:
             added = 0
             for weight in (_SMOOTHING, 0.0) if best_prices is not None else (0.0,):
                 mixed = prices if best_prices is None else prices.mixed(best_prices, weight)
-                chains, missing = self._price(mixed.parts, mixed.rate, worth, slack)
+                chains, missing = worthy_chains(self._parts, mixed.parts, worth, slack, mixed.rate)
                 proven = float(mixed.rooms.sum()) - mixed.rate * least_rate + missing * self._most_jobs
                 if proven < best:
                     best, best_prices = proven, mixed
@@ -111,19 +94,3 @@ class Allocations:
         new = self._master.chains[self.time_s.size :]
         self.time_s = np.append(self.time_s, [float(self._parts.time_s[chain].sum()) for chain in new])
         return added
-
-    def _price(
-        self, price: NDArray[np.float64], rate: float, worth: Worth, slack: float
-    ) -> tuple[list[NDArray[np.int64]], float]:
-        """Chains that are worth more than they cost by more than the slack, and by how much any is at most."""
-        parts = self._parts
-
-        def cheapest(cost: NDArray[np.float64]) -> NDArray[np.int64]:
-            chain: NDArray[np.int64] = cheapest_chain(parts.first, parts.blocks, cost, parts.total)[0]
-            return chain
-
-        def value(time_s: float) -> float:
-            return float(worth.of(np.array([time_s]))[0]) + rate / time_s
-
-        chains, least = cheapest_on_hull(cheapest, price, parts.time_s, value, -slack)
-        return chains, max(slack, -least)

@@ -10,7 +10,9 @@ import numpy as np
 
 from chainopt.diagnosis import infeasibility
 from chainopt.errors import InfeasibleError, UnstableError
+from chainopt.exact.alike import alike
 from chainopt.exact.allocation_bound import allocation_bound
+from chainopt.exact.by_job_servers import least_job_servers, rate_by_job_servers, response_by_job_servers
 from chainopt.exact.envelope import GAP, Envelope
 from chainopt.exact.parts import parts_of
 from chainopt.exact.response_bound import response_bound
@@ -23,8 +25,12 @@ if TYPE_CHECKING:
 _INTEGRAL = 1e-6
 """A number of job servers that is so little above a whole number is rounded down to it."""
 _STANDSTILL = 1e-6
-_ENVELOPE_SHARE = 0.3
-"""Of the time for a bound on the mean response time: V is only where it begins."""
+_ENVELOPE_SHARE, _ALLOCATION_SHARE = 0.2, 0.4
+"""Until when, of the time for a bound on the mean response time, V is refined, and one allocation looked at."""
+_PROFILES_AFTER_S = 2.0
+"""Before, profiles have nothing to show."""
+_FINE, _COARSE = 24, 12
+"""So many servers that differ are told apart, for one allocation, and where they have profiles."""
 
 
 def bound(
@@ -57,15 +63,44 @@ def bound(
     begin = time.monotonic()
     limit = math.inf if time_limit_s is None else time_limit_s
     objective = Objective(objective)
-    if objective is not Objective.RESPONSE_TIME:
-        return bound_from(envelope_of(instance, hull=hull), instance, objective, begin + limit)
-    envelope = envelope_of(instance)
-    value = bound_from(envelope, instance, objective, begin + _ENVELOPE_SHARE * limit)
-    return allocation_bound(envelope, float(instance.workload.arrival_rate), value, begin + limit, hull=hull)
+    if objective is Objective.RESPONSE_TIME:
+        return _response_bound(instance, begin, limit, hull=hull)
+    envelope = envelope_of(instance, hull=hull)
+    value = bound_from(envelope, instance, objective, begin + limit / 2)
+    coarse = envelope_of(instance, entries=_COARSE)
+    if objective is Objective.RATE:
+        return min(value, rate_by_job_servers(coarse, begin + limit))
+    rate = instance.design_rate * (1 - RELATIVE_TOLERANCE)
+    count = least_job_servers(coarse, rate, int(value), begin + limit)
+    if count > envelope.most_jobs:
+        raise InfeasibleError(f"no composition serves {instance.design_rate:g} jobs/s, however many job servers it has")
+    return float(count)
 
 
-def envelope_of(instance: Instance, *, hull: bool = False) -> Envelope:
+def _response_bound(instance: Instance, begin: float, limit: float, *, hull: bool) -> float:
+    arrival_rate = float(instance.workload.arrival_rate)
+    envelope = envelope_of(instance, entries=_FINE)
+    value = bound_from(envelope, instance, Objective.RESPONSE_TIME, begin + _ENVELOPE_SHARE * limit)
+    until = begin + max(_ALLOCATION_SHARE * limit, min(limit, _PROFILES_AFTER_S))
+    value = allocation_bound(envelope, arrival_rate, value, until, hull=hull)
+    if time.monotonic() > begin + limit:
+        return value
+    if len(instance.servers) > _COARSE:
+        envelope = envelope_of(instance, entries=_COARSE)
+        response_bound(envelope, arrival_rate, begin + limit)
+    value = response_by_job_servers(envelope, arrival_rate, value, begin + limit)
+    if math.isinf(value):
+        raise UnstableError(f"no composition is stable at {arrival_rate:g} jobs/s, with any number of job servers")
+    return value
+
+
+def envelope_of(instance: Instance, *, hull: bool = False, entries: int | None = None) -> Envelope:
     """Envelope of an instance, not refined yet.
+
+    Parameters
+    ----------
+    entries
+        So many servers, or groups of servers that differ little, are told apart; all of them if None.
 
     Raises
     ------
@@ -73,7 +108,7 @@ def envelope_of(instance: Instance, *, hull: bool = False) -> Envelope:
         If it is proven that no composition exists.
     """
     reason = infeasibility(instance)
-    envelope = Envelope(parts_of(instance), hull=hull)
+    envelope = Envelope(parts_of(instance) if entries is None else parts_of(*alike(instance, entries)), hull=hull)
     if reason or not envelope.exists:
         reason = reason or "the servers without pins cannot make up for what those with pins lack"
         raise InfeasibleError(f"no composition exists: {reason}")

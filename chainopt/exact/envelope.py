@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainopt.exact.columns import cheapest_on_hull
 from chainopt.exact.master import Master
-from chainopt.exact.pricing import cheapest_chain
+from chainopt.exact.pricing import cheapest_chain, worthy_chains
+from chainopt.exact.worth import RATE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,14 +69,15 @@ class Envelope:
         self.lines: list[tuple[float, float]] = []
         self.rooms: list[NDArray[np.float64]] = []
         self.points: list[tuple[float, float]] = [(0.0, 0.0)]
-        fastest = self._cheapest(parts.time_s)
+        fastest, _ = cheapest_chain(parts, parts.time_s)
         self.exists = bool(fastest.size)
         if not self.exists:
             return
         # a job takes L slots in all, and server j never has more than S_j(1)
-        self.most_jobs = float(np.sum(1 / parts.weight[parts.first[:-1][np.diff(parts.first) > 0]])) / parts.total
+        some = np.diff(parts.first) > 0
+        self.most_jobs = float(np.sum(parts.copies[some] / parts.weight[parts.first[:-1][some]])) / parts.total
         self.fastest_s = float(parts.time_s[fastest].sum())
-        self._add_line(1 / self.fastest_s, np.zeros(parts.first.size - 1))
+        self._add_line(1 / self.fastest_s, np.zeros(parts.copies.size))
         self._master = Master(parts)
         self._master.add([fastest])
 
@@ -130,8 +131,8 @@ class Envelope:
             added = 0
             for weight in (_SMOOTHING, 0.0) if best_prices is not None else (0.0,):
                 mixed = prices if best_prices is None else prices.mixed(best_prices, weight)
-                chains, least = self._price(mixed.parts, -mixed.job)
-                mixed = mixed._replace(job=max(mixed.job, -least))
+                chains, job = worthy_chains(self.parts, mixed.parts, RATE, mixed.job)
+                mixed = mixed._replace(job=job)
                 room = mixed.rooms.sum() if shares is None else mixed.rooms @ shares
                 line = mixed.job * jobs + float(room)
                 if line < best:
@@ -142,14 +143,6 @@ class Envelope:
                     break
             if not added or best <= value * (1 + gap) or time.monotonic() > deadline:
                 return value
-
-    def _price(self, price: NDArray[np.float64], ceiling: float) -> tuple[list[NDArray[np.int64]], float]:
-        """Chains with D - 1/T below `ceiling`, and the least D - 1/T."""
-        return cheapest_on_hull(self._cheapest, price, self.parts.time_s, lambda time: 1 / time, ceiling)
-
-    def _cheapest(self, cost: NDArray[np.float64]) -> NDArray[np.int64]:
-        chain: NDArray[np.int64] = cheapest_chain(self.parts.first, self.parts.blocks, cost, self.parts.total)[0]
-        return chain
 
     def _add_line(self, slope: float, rooms: NDArray[np.float64]) -> None:
         self.lines.append((slope * (1 + _ROUNDING), float(rooms.sum()) * (1 + _ROUNDING)))

@@ -198,4 +198,4 @@ def with_sizes(instance: Instance, parts: Parts, sizes: Sizes) -> Parts:
     room = instance.memory.slots(np.maximum(size, 0))
     slots = np.where(fixed[kept], room[server], parts.slots[kept])
     first = np.concatenate(([0], np.cumsum(np.bincount(server, minlength=size.size))))
-    return Parts(first, server, blocks, parts.time_s[kept], slots, blocks / slots, parts.total)
+    return Parts(first, server, blocks, parts.time_s[kept], slots, blocks / slots, parts.copies, parts.total)

@@ -68,8 +68,8 @@ class Master:
         self._solver.changeObjectiveSense(highspy.ObjSense.kMaximize)
         self._solver.addRow(-highspy.kHighsInf, highspy.kHighsInf, 0, [], [])  # the jobs
         self._solver.addRow(0.0, highspy.kHighsInf, 0, [], [])  # the total rate
-        for _ in range(parts.first.size - 1):
-            self._solver.addRow(-highspy.kHighsInf, 1.0, 0, [], [])
+        for copies in parts.copies.tolist():
+            self._solver.addRow(-highspy.kHighsInf, float(copies), 0, [], [])
 
     def add(self, chains: list[NDArray[np.int64]]) -> int:
         """Number of the chains that are new."""
@@ -80,17 +80,18 @@ class Master:
                 continue
             self._known.add(key)
             self.chains.append(chain)
-            cut_rows = self._parts.first.size - 1 + _FIRST_SERVER + np.arange(len(self._cuts))
-            servers = self._parts.server[chain] + _FIRST_SERVER
-            rows = np.concatenate(([0, _RATE], servers, cut_rows)).astype(np.int32)
+            cut_rows = self._parts.copies.size + _FIRST_SERVER + np.arange(len(self._cuts))
+            servers, which = np.unique(self._parts.server[chain], return_inverse=True)
+            weights = np.bincount(which, self._parts.weight[chain])
+            rows = np.concatenate(([0, _RATE], servers + _FIRST_SERVER, cut_rows)).astype(np.int32)
             cuts = [float(cut[chain].sum()) for cut in self._cuts]
             rate = 1 / float(self._parts.time_s[chain].sum()) / self._unit
-            values = np.concatenate(([1.0, rate], self._parts.weight[chain], cuts))
+            values = np.concatenate(([1.0, rate], weights, cuts))
             self._solver.addCol(rate, 0.0, highspy.kHighsInf, rows.size, rows, values)
         return len(self.chains) - before
 
     def add_cut(self, coefficients: NDArray[np.float64]) -> None:
-        """Add Σ_k x_k Σ_{p in k} α_p <= 1, which has to hold for all integer solutions.
+        """Add Σ_k x_k Σ_{p in k} α_p <= 1, for each of the copies, which has to hold for all integer solutions.
 
         Parameters
         ----------
@@ -98,14 +99,16 @@ class Master:
             α_p >= 0 of each part, above 0 for parts of one server only.
         """
         self._cuts.append(coefficients)
-        self._cut_servers.append(int(self._parts.server[np.argmax(coefficients)]))
+        j = int(self._parts.server[np.argmax(coefficients)])
+        self._cut_servers.append(j)
         values = np.array([float(coefficients[chain].sum()) for chain in self.chains])
         at = np.flatnonzero(values).astype(np.int32)
-        self._solver.addRow(-highspy.kHighsInf, 1.0, at.size, at, values[at])
+        self._solver.addRow(-highspy.kHighsInf, float(self._parts.copies[j]), at.size, at, values[at])
 
     def cut(self) -> bool:
         """Cut off the last optimum where a server's jobs are not in the hull of what it can run; whether anywhere."""
-        parts, use = self._parts, self.use()
+        parts = self._parts
+        use = self.use() / parts.copies[parts.server]
         found = False
         for a, b in pairwise(parts.first.tolist()):
             here = slice(a, b)
@@ -140,7 +143,9 @@ class Master:
         if shares is not None:
             assert not self._cuts, "cuts are for whole servers"
             for j, share in enumerate(shares.tolist()):
-                self._solver.changeRowBounds(_FIRST_SERVER + j, -highspy.kHighsInf, share)
+                self._solver.changeRowBounds(
+                    _FIRST_SERVER + j, -highspy.kHighsInf, share * float(self._parts.copies[j])
+                )
         return self._optimum(self._unit)
 
     def maximise(self, worths: NDArray[np.float64], least_rate: float) -> tuple[float, Prices]:
@@ -165,7 +170,7 @@ class Master:
         used = np.zeros(self._parts.server.size)
         for chain, x in zip(self.chains, self.amounts().tolist(), strict=False):
             if x > 0:
-                used[chain] += x
+                np.add.at(used, chain, x)
         return used
 
     def _optimum(self, unit: float) -> tuple[float, Prices]:
@@ -176,11 +181,12 @@ class Master:
         duals = np.array(self._solver.getSolution().row_dual) * unit
         rate = max(-float(duals[_RATE]), 0.0) / self._unit
         duals = np.maximum(duals, 0.0)
-        after = _FIRST_SERVER + self._parts.first.size - 1
+        after = _FIRST_SERVER + self._parts.copies.size
         rooms = duals[_FIRST_SERVER:after].copy()
         price = rooms[self._parts.server] * self._parts.weight
         for dual, cut, j in zip(duals[after:].tolist(), self._cuts, self._cut_servers, strict=True):
             price += dual * cut
             rooms[j] += dual
+        rooms *= self._parts.copies
         value = float(self._solver.getInfo().objective_function_value) * unit
         return value, Prices(float(duals[0]), price, rooms, rate)

@@ -36,6 +36,8 @@ class Parts(NamedTuple):
         S_j(n), cache slots beside n blocks; for a pinned server beside its pin.
     weight
         w_j(n), share of the server that one job takes.
+    copies
+        Servers that j stands for, shape (J,).
     total
         L.
     """
@@ -46,11 +48,18 @@ class Parts(NamedTuple):
     time_s: NDArray[np.float64]
     slots: NDArray[np.int64]
     weight: NDArray[np.float64]
+    copies: NDArray[np.int64]
     total: int
 
 
-def parts_of(instance: Instance) -> Parts:
-    """The parts of an instance: all n with S_j(n) >= n; a pinned server has the slots that its pin leaves."""
+def parts_of(instance: Instance, copies: NDArray[np.int64] | None = None) -> Parts:
+    """The parts of an instance: all n with S_j(n) >= n; a pinned server has the slots that its pin leaves.
+
+    Parameters
+    ----------
+    copies
+        How many servers each stands for, shape (J,); one if None.
+    """
     memory, time = instance.memory, instance.time
     most = memory.sizes(1)
     server, blocks, slots = [], [], []
@@ -65,4 +74,5 @@ def parts_of(instance: Instance) -> Parts:
     j, n = np.concatenate(server), np.concatenate(blocks)
     times = time.seconds(time.comm[j] + time.comp[j] * n)
     room = np.concatenate(slots)
-    return Parts(first, j, n, times, room, n / room, instance.service.blocks)
+    copies = np.ones(first.size - 1, dtype=np.int64) if copies is None else copies
+    return Parts(first, j, n, times, room, n / room, copies, instance.service.blocks)

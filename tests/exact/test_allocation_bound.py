@@ -16,11 +16,12 @@ import chainopt
 from chainopt.errors import InfeasibleError, UnstableError
 from chainopt.exact import bound
 from chainopt.exact.allocation_bound import allocation_bound
-from chainopt.exact.allocations import Allocations, Worth
+from chainopt.exact.allocations import Allocations
 from chainopt.exact.bounds import bound_from, envelope_of
 from chainopt.exact.least_mean import least_mean, least_sums
 from chainopt.exact.parts import Parts, parts_of
 from chainopt.exact.served import best_step, mean_and_weights, mean_served, served
+from chainopt.exact.worth import Worth
 from chainopt.model import Instance, Objective
 from chainopt.queueing import birth_death_mean
 from tests.exact.test_bounds import all_chains

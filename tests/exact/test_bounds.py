@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 import chainopt
 from chainopt.errors import InfeasibleError, UnstableError
 from chainopt.exact import bound
-from chainopt.exact.columns import cheapest_on_hull
 from chainopt.exact.envelope import GAP, Envelope
 from chainopt.exact.parts import Parts, parts_of
-from chainopt.exact.pricing import cheapest_chain
+from chainopt.exact.pricing import cheapest_chain, worthy_chains
+from chainopt.exact.worth import Worth
 from chainopt.facade import AUTO, EXACT, methods
 from chainopt.model import Instance, Objective, Server, Service, Workload
 from chainopt.queueing import jffc
@@ -63,24 +62,29 @@ def single(slots: int, rate: float) -> Instance:
 @settings(max_examples=80, deadline=None)
 @given(instance=instances(most_servers=4, most_blocks=5), data=st.data())
 def test_pricing_finds_the_least_of_all_chains(instance: Instance, data: st.DataObject) -> None:
-    """The least D - 1/T over an enumeration of all chains, and only chains below the ceiling are returned."""
+    """The least D - φ(T) over an enumeration of all chains, and only chains below the ceiling are returned."""
     parts = parts_of(instance)
     price = np.array(data.draw(st.lists(st.floats(0, 2), min_size=parts.time_s.size, max_size=parts.time_s.size)))
-    ceiling = data.draw(st.floats(-2, 2))
+    slack, rate, job = data.draw(st.floats(-2, 2)), data.draw(st.floats(0, 2)), data.draw(st.floats(-1, 1))
+    weights = np.array(data.draw(st.lists(st.floats(0, 2), min_size=2, max_size=2)))
+    worth = Worth(weights, np.array(data.draw(st.lists(st.floats(0, 1), min_size=2, max_size=2))))
     chains = all_chains(parts)
-
-    def cheapest(cost: NDArray[np.float64]) -> NDArray[np.int64]:
-        chain: NDArray[np.int64] = cheapest_chain(parts.first, parts.blocks, cost, parts.total)[0]
-        return chain
-
-    assert bool(cheapest(price).size) == bool(chains)
+    chain, exists = cheapest_chain(parts, price)
+    assert bool(chain.size) == exists == bool(chains)
     if not chains:
         return
-    found, least = cheapest_on_hull(cheapest, price, parts.time_s, lambda time: 1 / time, ceiling)
-    assert least == pytest.approx(min(price[c].sum() - 1 / parts.time_s[c].sum() for c in chains), rel=1e-9, abs=1e-12)
-    for chain in found:
-        assert sorted(chain.tolist()) in [sorted(c) for c in chains]
-        assert price[chain].sum() - 1 / parts.time_s[chain].sum() < ceiling
+
+    def reduced(chain: list[int]) -> float:
+        time_s = parts.time_s[chain].sum()
+        return float(price[chain].sum() + job - rate / time_s - worth.of(np.array([time_s]))[0])
+
+    least = min(reduced(chain) for chain in chains)
+    found, most = worthy_chains(parts, price, worth, slack, rate, job)
+    assert most == pytest.approx(max(slack, -least), rel=1e-9, abs=1e-9)
+    assert bool(found) == (least < -slack) or abs(least + slack) < 1e-9
+    for vertex in found:
+        assert sorted(vertex.tolist()) in [sorted(c) for c in chains]
+        assert reduced(vertex.tolist()) < -slack + 1e-9
 
 
 @settings(max_examples=60, deadline=None)
@@ -180,11 +184,13 @@ def test_infeasible_is_proven(worked_example: Instance) -> None:
 def test_time_limit_gives_a_weaker_bound() -> None:
     """A bound cut short is a bound still."""
     instance = chainopt.read_instance("instances/bloom/bloom-ripe-j20-eta20-s1-medium.json")
-    short, full = bound(instance, time_limit_s=1e-9), bound(instance)
+    short, full = bound(instance, time_limit_s=1e-9), bound(instance, time_limit_s=4)
     assert 0 < short <= full * (1 + 1e-9)
 
 
 def test_no_chain_at_all() -> None:
     """Two blocks of one block's parts make no chain of three."""
-    chain, exists = cheapest_chain(np.array([0, 1, 2]), np.array([1, 1]), np.array([1.0, 1.0]), 3)
+    two = np.array([1, 1])
+    parts = Parts(np.array([0, 1, 2]), np.array([0, 1]), two, np.ones(2), two, np.ones(2), two, 3)
+    chain, exists = cheapest_chain(parts, np.ones(2))
     assert (chain.size, exists) == (0, False)

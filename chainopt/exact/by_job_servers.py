@@ -1,0 +1,119 @@
+"""Bounds by branching on the number of job servers C, for each range of which servers have profiles.
+
+The profiles that a partition of C is made of (:mod:`chainopt.exact.profiles`) depend on C, so the fewer values of C are
+looked at together, the closer the bound. The range with the best bound is halved, until it is a single C.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from chainopt.exact.allocation_bound import Bounding
+from chainopt.exact.profiled import Columns, ProfiledAllocations
+from chainopt.exact.worth import RATE
+
+if TYPE_CHECKING:
+    from chainopt.exact.envelope import Envelope
+
+_MOST_JOB_SERVERS = 400
+"""Beyond, numbers of jobs matter little and profiles take long."""
+_PATIENCE, _STANDSTILL = 8, 1e-3
+"""It ends where so many halvings prove so little more, relative."""
+_GAP = 2e-4
+_ROUNDING = 1e-9
+
+
+def response_by_job_servers(
+    envelope: Envelope, arrival_rate: float, proven: float, deadline: float = math.inf
+) -> float:
+    """Proven lower bound on the mean response time of any composition, seconds; infinite where none is stable.
+
+    Parameters
+    ----------
+    envelope
+        Refined by :func:`~chainopt.exact.response_bound.response_bound`.
+    proven
+        What is proven already; the result is never less.
+    """
+    attained, columns = math.inf, Columns(envelope.chains, [], [])
+
+    def bounded(least: int, most: int, known: float, *, close: bool) -> float:
+        nonlocal attained, columns
+        largest_rate = float(envelope.above(np.array([float(most)]))[0])
+        if largest_rate <= arrival_rate:
+            return math.inf
+        allocations = ProfiledAllocations(envelope.parts, columns, least, most)
+        bounding = Bounding(allocations, envelope, largest_rate, arrival_rate, known * arrival_rate, deadline)
+        bounding.attained = attained
+        value = bounding.branched() if close else bounding.at_once()
+        if value < math.inf:
+            columns = allocations.useful()
+        if least == most:
+            attained = min(attained, bounding.attained)
+        return value / arrival_rate
+
+    return _least(envelope, bounded, proven, deadline)
+
+
+def rate_by_job_servers(envelope: Envelope, deadline: float = math.inf) -> float:
+    """Proven upper bound on the total service rate of any composition, jobs per second."""
+
+    def bounded(least: int, most: int, known: float, *, close: bool) -> float:
+        return known if close else -min(-known, _rate(envelope, least, most, deadline))
+
+    return -_least(envelope, bounded, -envelope.most, deadline)
+
+
+def least_job_servers(envelope: Envelope, rate: float, proven: int, deadline: float = math.inf) -> int:
+    """Proven: no composition with fewer job servers has this rate; one more than there can be if none has it."""
+    count = proven
+    while count <= min(envelope.most_jobs, _MOST_JOB_SERVERS) and time.monotonic() < deadline:
+        if _rate(envelope, count, count, deadline) >= rate:
+            break
+        count += 1
+    return count
+
+
+def _rate(envelope: Envelope, least: int, most: int, deadline: float) -> float:
+    """Proven: no composition with so many job servers has a larger rate."""
+    allocations = ProfiledAllocations(envelope.parts, Columns(envelope.chains, [], []), least, most)
+    proven = allocations.most(RATE, 0.0, deadline, _GAP).bound * (1 + _ROUNDING)
+    return min(proven, float(envelope.above(np.array([float(most)]))[0]))
+
+
+def _least(envelope: Envelope, bounded: _Bounded, proven: float, deadline: float) -> float:
+    """The least bound over all ranges of C.
+
+    Parameters
+    ----------
+    bounded
+        See there.
+    """
+    most = int(min(envelope.most_jobs, _MOST_JOB_SERVERS + 1) * (1 + _ROUNDING))
+    if most > _MOST_JOB_SERVERS:
+        return proven
+    heap = [(proven, 1, most, False)]
+    before: list[float] = []
+    while time.monotonic() < deadline:
+        value, low, high, close = heap[0]
+        stands = len(before) > _PATIENCE and value <= before[-_PATIENCE] + abs(value) * _STANDSTILL
+        if close or value == math.inf or stands:
+            break
+        before.append(value)
+        heapq.heappop(heap)
+        middle = (low + high) // 2
+        parts = [(low, high)] if low == high else [(low, middle), (middle + 1, high)]
+        for a, b in parts:
+            heapq.heappush(heap, (max(value, bounded(a, b, value, close=low == high)), a, b, low == high))
+    return heap[0][0]
+
+
+class _Bounded(Protocol):
+    """Bound for compositions with `least` to `most` job servers, given what is known; closer and slower if asked."""
+
+    def __call__(self, least: int, most: int, known: float, *, close: bool) -> float: ...
