@@ -37,7 +37,7 @@ ACCURACY = 2e-3
 """Relative distance to what some relaxed allocation attains at which there is nothing more to prove."""
 
 _ROUNDS, _CORRECTIONS = 12, 40
-_GAP, _ROUGH = 1e-5, 1e-2
+GAP, _ROUGH = 1e-5, 1e-2
 """Relative gaps of what is worth most: close to the end, and to begin with."""
 _STANDSTILL = 1e-4
 _LINES = 8
@@ -119,6 +119,8 @@ class Bounding:
         Above their r.
     proven
         What is proven already; means are numbers of jobs.
+    gap
+        Relative, of what is worth most: small enough.
 
     Attributes
     ----------
@@ -134,8 +136,9 @@ class Bounding:
         arrival_rate: float,
         proven: float,
         deadline: float,
+        gap: float = GAP,
     ) -> None:
-        self._allocations, self._envelope = allocations, envelope
+        self._allocations, self._envelope, self._gap = allocations, envelope, gap
         self._largest_rate, self._arrival_rate = largest_rate, arrival_rate
         self._proven, self._deadline = proven, deadline
         self.attained = math.inf
@@ -190,7 +193,7 @@ class Bounding:
 
     def _find_fastest(self, more_than: float) -> bool:
         """Find an allocation with a larger total rate than this; whether there is one that was met."""
-        for gap in (1.0, _ROUGH, _GAP):
+        for gap in (1.0, _ROUGH, self._gap):
             self._fastest, most = self._allocations.most(RATE, 0.0, self._deadline, gap)
             self._largest_rate = min(self._largest_rate, most * (1 + _ROUNDING))
             self._fastest_rate = float(self._fastest @ (1 / self._allocations.time_s[: self._fastest.size]))
@@ -216,7 +219,7 @@ class Bounding:
         if low > interval.low:
             at = np.linspace(0, interval.slopes.size - 1, _LINES).astype(np.int64)
             for slope in np.unique(interval.slopes[at]).tolist():
-                most = self._allocations.most(Worth(np.ones(1), np.array([slope])), low, self._deadline, _GAP)
+                most = self._allocations.most(Worth(np.ones(1), np.array([slope])), low, self._deadline, self._gap)
                 lines.append((slope, most.bound * (1 + _ROUNDING)))
         return replace(interval, low=low, high=high, lines=tuple(lines))
 
@@ -233,9 +236,9 @@ class Bounding:
             _, weights, further = mean_and_weights(rates.rates, rates.total, self._arrival_rate)
             tangent = _Tangent(np.append(weights, further), rates.slopes, mean)
             interval, most = self._cut_by(tangent, interval, np.ones(len(_DISCOUNTED)), gap)
-            if self._done(interval) or (gap == _GAP and mean >= before * (1 - _STANDSTILL)):
+            if self._done(interval) or (gap == self._gap and mean >= before * (1 - _STANDSTILL)):
                 break
-            gap = _GAP if mean >= before * (1 - _ROUGH) else _ROUGH
+            gap = self._gap if mean >= before * (1 - _ROUGH) else _ROUGH
             before = mean
             mixture.add(most.jobs)
         return self._rescaled(tangent, interval)
@@ -243,12 +246,12 @@ class Bounding:
     def _rescaled(self, tangent: _Tangent, interval: _Interval) -> _Interval:
         """The interval with the best bound of those where the first states weigh more or less."""
         if not self._done(interval) and (interval.scales != 1).any():
-            interval, _ = self._cut_by(tangent, interval, interval.scales)
+            interval, _ = self._cut_by(tangent, interval, interval.scales, self._gap)
         for factor, state in itertools.product(_FACTORS, range(len(_DISCOUNTED))):
             while not self._done(interval):
                 scales = interval.scales.copy()
                 scales[state] *= factor
-                tried, _ = self._cut_by(tangent, interval, scales)
+                tried, _ = self._cut_by(tangent, interval, scales, self._gap)
                 if tried.bound <= interval.bound * (1 + _STANDSTILL):
                     break
                 interval = replace(tried, scales=scales)
@@ -258,7 +261,7 @@ class Bounding:
         return self._closed(interval.bound) or time.monotonic() > self._deadline
 
     def _cut_by(
-        self, tangent: _Tangent, interval: _Interval, scales: NDArray[np.float64], gap: float = _GAP
+        self, tangent: _Tangent, interval: _Interval, scales: NDArray[np.float64], gap: float
     ) -> tuple[_Interval, Most]:
         """The interval with the bound that a tangent gives, with its weights scaled, and the allocation it touches."""
         jobs = np.arange(1.0, tangent.slopes.size + 1)

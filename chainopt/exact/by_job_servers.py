@@ -24,7 +24,8 @@ _MOST_JOB_SERVERS = 400
 """Beyond, numbers of jobs matter little and profiles take long."""
 _PATIENCE, _STANDSTILL = 8, 1e-3
 """It ends where so many halvings prove so little more, relative."""
-_GAP = 2e-4
+_GAP, _ROUGH = 2e-4, 1e-3
+"""Relative gaps of linear programs: for the rate, and where halving proves more than the last columns do."""
 _ROUNDING = 1e-9
 
 
@@ -48,7 +49,7 @@ def response_by_job_servers(
         if largest_rate <= arrival_rate:
             return math.inf
         allocations = ProfiledAllocations(envelope.parts, columns, least, most)
-        bounding = Bounding(allocations, envelope, largest_rate, arrival_rate, known * arrival_rate, deadline)
+        bounding = Bounding(allocations, envelope, largest_rate, arrival_rate, known * arrival_rate, deadline, _ROUGH)
         bounding.attained = attained
         value = bounding.branched() if close else bounding.at_once()
         if value < math.inf:
