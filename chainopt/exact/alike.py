@@ -27,7 +27,7 @@ def alike(instance: Instance, most: int) -> tuple[Instance, NDArray[np.int64]]:
     groups: dict[object, list[int]] = {}
     for j, server in enumerate(instance.servers):
         size = None if server.pin is None else server.pin.stop - server.pin.start
-        key = (server.memory_gb - server.reserve_gb, server.comp_s_per_block, size)
+        key = (int(instance.memory.free[j]), server.comp_s_per_block, size)
         groups.setdefault(key, []).append(j)
     comm = instance.time.comm
     ordered = [np.array(sorted(group, key=lambda j: int(comm[j]))) for group in groups.values()]

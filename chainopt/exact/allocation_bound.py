@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from chainopt.errors import UnstableError
 from chainopt.exact.allocations import Allocations, Most
 from chainopt.exact.least_mean import least_mean
 from chainopt.exact.served import Served, best_step, mean_and_weights, served
@@ -98,12 +99,20 @@ def allocation_bound(
         What is proven already; the result is never less.
     hull
         Whether to cut off what no whole number of jobs does at a server.
+
+    Raises
+    ------
+    UnstableError
+        If it is proven that no composition carries the arrival rate.
     """
     if envelope.most_jobs > _MOST_STATES or time.monotonic() > deadline:
         return proven
     allocations = Allocations(envelope.parts, envelope.chains, envelope.most_jobs)
     bounding = Bounding(allocations, envelope, envelope.most, arrival_rate, proven * arrival_rate, deadline)
-    return bounding.branched(hull=hull) / arrival_rate
+    bound = bounding.branched(hull=hull)
+    if math.isinf(bound):
+        raise UnstableError(f"no composition is stable at {arrival_rate:g} jobs/s")
+    return bound / arrival_rate
 
 
 class Bounding:

@@ -83,12 +83,11 @@ def _response_bound(instance: Instance, begin: float, limit: float, *, hull: boo
     value = bound_from(envelope, instance, Objective.RESPONSE_TIME, begin + _ENVELOPE_SHARE * limit)
     until = begin + max(_ALLOCATION_SHARE * limit, min(limit, _PROFILES_AFTER_S))
     value = allocation_bound(envelope, arrival_rate, value, until, hull=hull)
-    if time.monotonic() > begin + limit:
-        return value
-    if len(instance.servers) > _COARSE:
-        envelope = envelope_of(instance, entries=_COARSE)
-        response_bound(envelope, arrival_rate, begin + limit)
-    value = response_by_job_servers(envelope, arrival_rate, value, begin + limit)
+    if time.monotonic() < begin + limit:
+        if len(instance.servers) > _COARSE:
+            envelope = envelope_of(instance, entries=_COARSE)
+            response_bound(envelope, arrival_rate, begin + limit)
+        value = response_by_job_servers(envelope, arrival_rate, value, begin + limit)
     if math.isinf(value):
         raise UnstableError(f"no composition is stable at {arrival_rate:g} jobs/s, with any number of job servers")
     return value

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from chainopt.exact.envelope import Envelope
 
 _MOST_JOB_SERVERS = 400
-"""Beyond, numbers of jobs matter little and profiles take long."""
+"""Beyond, numbers of jobs matter little."""
+_MOST_CELLS = 30_000_000
+"""Of the dynamic program for a profile; beyond, it takes seconds and hundreds of megabytes."""
 _PATIENCE, _STANDSTILL = 8, 1e-3
 """It ends where so many halvings prove so little more, relative."""
 _GAP, _ROUGH = 2e-4, 1e-3
@@ -53,7 +55,7 @@ def response_by_job_servers(
         bounding.attained = attained
         value = bounding.branched() if close else bounding.at_once()
         if value < math.inf:
-            columns = allocations.useful()
+            columns = allocations.useful(columns)
         if least == most:
             attained = min(attained, bounding.attained)
         return value / arrival_rate
@@ -73,11 +75,19 @@ def rate_by_job_servers(envelope: Envelope, deadline: float = math.inf) -> float
 def least_job_servers(envelope: Envelope, rate: float, proven: int, deadline: float = math.inf) -> int:
     """Proven: no composition with fewer job servers has this rate; one more than there can be if none has it."""
     count = proven
-    while count <= min(envelope.most_jobs, _MOST_JOB_SERVERS) and time.monotonic() < deadline:
+    while count <= _most_job_servers(envelope) and time.monotonic() < deadline:
         if _rate(envelope, count, count, deadline) >= rate:
             break
         count += 1
     return count
+
+
+def _most_job_servers(envelope: Envelope) -> int:
+    """How many there is room for; 0 where that is too many to look at them."""
+    most = int(envelope.most_jobs)
+    room = int(envelope.parts.slots.max())
+    cells = int(envelope.parts.blocks.max()) * min(most, room) * room
+    return most if most <= _MOST_JOB_SERVERS and cells <= _MOST_CELLS else 0
 
 
 def _rate(envelope: Envelope, least: int, most: int, deadline: float) -> float:
@@ -95,8 +105,8 @@ def _least(envelope: Envelope, bounded: _Bounded, proven: float, deadline: float
     bounded
         See there.
     """
-    most = int(min(envelope.most_jobs, _MOST_JOB_SERVERS + 1) * (1 + _ROUNDING))
-    if most > _MOST_JOB_SERVERS:
+    most = _most_job_servers(envelope)
+    if not most:
         return proven
     heap = [(proven, 1, most, False)]
     before: list[float] = []

@@ -75,7 +75,7 @@ class Envelope:
             return
         # a job takes L slots in all, and server j never has more than S_j(1)
         some = np.diff(parts.first) > 0
-        self.most_jobs = float(np.sum(parts.copies[some] / parts.weight[parts.first[:-1][some]])) / parts.total
+        self.most_jobs = int(parts.copies[some] @ parts.slots[parts.first[:-1][some]]) / parts.total
         self.fastest_s = float(parts.time_s[fastest].sum())
         self._add_line(1 / self.fastest_s, np.zeros(parts.copies.size))
         self._master = Master(parts)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _SMOOTHING = 0.7
 _MISSING = 20.0
 """Price of a job without a chain, in what a job is worth at most; a block without servers costs that for all jobs."""
+_ARTIFICIAL, _TOLERANCE = 2, 1e-6
+"""So many columns come first that no allocation has more of than that."""
 _JOBS, _RATE, _BLOCKS, _FIRST_SERVER = 0, 1, 2, 3
 """Rows; those of servers are followed by those of parts, and these by those of numbers of jobs."""
 
@@ -115,14 +117,13 @@ class ProfiledAllocations:
             if least <= partition.sum() <= most:
                 self._add_partition(partition)
 
-    def useful(self) -> Columns:
-        """The columns of all optima that were found."""
+    def useful(self, before: Columns) -> Columns:
+        """The columns of all optima that were found, or those there were before if no chain is among them."""
+        chains = [k for k, column in enumerate(self._columns.tolist()) if column in self._useful]
+        if not chains:
+            return before
         return Columns(
-            [
-                chain
-                for column, chain in zip(self._columns.tolist(), self._chains, strict=True)
-                if column in self._useful
-            ],
+            [self._chains[k] for k in chains],
             [profile for column, profile in self._profiles.items() if column in self._useful],
             [partition for column, partition in self._partitions.items() if column in self._useful],
         )
@@ -141,15 +142,17 @@ class ProfiledAllocations:
             added = 0
             for weight in (_SMOOTHING, 0.0) if best_prices is not None else (0.0,):
                 mixed = prices if best_prices is None else prices.mixed(best_prices, weight)
-                proven, more = self._price(mixed, worth, least_rate)
+                proven, more = self._price(mixed, worth, least_rate, math.inf if best == math.inf else deadline)
                 added += more
                 if proven < best:
                     best, best_prices = proven, mixed
                 if added or best <= value * (1 + gap):
                     break
             if best <= value * (1 + gap) or not added or time.monotonic() > deadline:
-                self._useful.update(np.flatnonzero(self._solver.getSolution().col_value).tolist())
-                return Most(jobs, best)
+                values = np.array(self._solver.getSolution().col_value)
+                self._useful.update(np.flatnonzero(values).tolist())
+                attained = values[:_ARTIFICIAL].max() < _TOLERANCE
+                return Most(jobs if attained else np.zeros_like(jobs), best)
 
     def cut(self) -> bool:
         """Nothing: profiles are whole numbers."""
@@ -168,14 +171,16 @@ class ProfiledAllocations:
         value = float(self._solver.getInfo().objective_function_value) * unit
         return value, _Prices(float(duals[_JOBS]), max(-float(duals[_RATE]), 0.0) / self._unit, parts, blocks)
 
-    def _price(self, prices: _Prices, worth: Worth, least_rate: float) -> tuple[float, int]:
-        """The bound that prices prove (Lagrange), and how many columns they add."""
+    def _price(self, prices: _Prices, worth: Worth, least_rate: float, deadline: float) -> tuple[float, int]:
+        """The bound that prices prove (Lagrange), infinite once time is out, and how many columns they add."""
         parts = self._parts
         chains, missing = worthy_chains(parts, prices.parts, worth, 0.0, prices.rate, prices.job)
         added = self._add_chains(chains)
         proven = max(prices.job * self._least, prices.job * self._most) + missing * self._most
         proven -= prices.rate * least_rate
         for j, (a, b) in enumerate(zip(parts.first[:-1].tolist(), parts.first[1:].tolist(), strict=True)):
+            if time.monotonic() > deadline:
+                return math.inf, added
             if a < b:
                 value, profile = best_profile(parts.slots[a:b], prices.parts[a:b], prices.blocks, self._most)
                 proven += value * int(parts.copies[j])

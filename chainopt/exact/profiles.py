@@ -47,7 +47,7 @@ def best_profile(
     top = min(most, room)
     # best[p, s]: of the blocks so far, at least p jobs at the first of them, s slots at most
     best, before = np.empty((top + 2, room + 1)), np.empty((top + 2, room + 1))
-    jobs = np.zeros((longest + 1, top + 2, room + 1), dtype=np.int32)
+    jobs = np.zeros((longest + 1, top + 2, room + 1), dtype=np.int16)
     value, length = 0.0, 0
     for i in range(1, longest + 1):
         best, before = before, best

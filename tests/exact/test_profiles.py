@@ -182,6 +182,32 @@ def test_two_servers_that_cannot_share() -> None:
     assert bound(instance, "rate") == pytest.approx(2 / 6, rel=1e-3)
 
 
+def test_all_job_servers_that_there_is_room_for() -> None:
+    """93 slots for jobs of one block and 1 s: 92.5 / 0.999 jobs/s take all of them."""
+    instance = Instance(
+        name="full",
+        service=Service(blocks=1, block_gb=1, cache_gb=1),
+        workload=Workload(arrival_rate=Decimal("92.5"), target_load=Decimal("0.999")),
+        servers=[Server(id="s", memory_gb=94, comm_s=0, comp_s_per_block=1)],
+    )
+    assert envelope_of(instance).most_jobs == 93
+    assert bound(instance, "job-servers") == 93
+
+
+def test_a_profile_of_many_slots_is_not_looked_for() -> None:
+    """One server for 300 jobs of 100 blocks: what V says, in no time."""
+    instance = Instance(
+        name="large",
+        service=Service(blocks=100, block_gb=1, cache_gb=Decimal("0.01")),
+        workload=Workload(arrival_rate=1),
+        servers=[Server(id="s", memory_gb=400, comm_s=0, comp_s_per_block=1)],
+    )
+    envelope = envelope_of(instance)
+    envelope.solve(envelope.most_jobs)
+    assert rate_by_job_servers(envelope, deadline=0.0) == envelope.most
+    assert rate_by_job_servers(envelope) == envelope.most
+
+
 def test_positions_matter_where_memory_is_scarce() -> None:
     """No composition that is known serves more than 0.635 jobs/s; without profiles 0.756 cannot be ruled out."""
     instance = chainopt.read_instance(TIGHT)
@@ -233,6 +259,24 @@ class TestAlike:
             assert [s.id for s in fewer.servers] == ids.split()
             assert counts.tolist() == copies
         assert alike(instance, 5) == (instance, pytest.approx(np.ones(5)))
+
+    def test_memory_is_compared_exactly(self) -> None:
+        """2 GB hold a block and the cache of one job of 1 GB each; a little less does not, however little."""
+        memories = ["1.999999999999999999999999999999", "2"]
+        servers = [
+            Server(id=f"s{k}", memory_gb=Decimal(memory), comm_s=1, comp_s_per_block=1)
+            for k, memory in enumerate(memories)
+        ]
+        instance = Instance(
+            name="almost",
+            service=Service(blocks=1, block_gb=1, cache_gb=1),
+            workload=Workload(arrival_rate=Decimal("0.1")),
+            servers=servers,
+        )
+        assert alike(instance, 1)[1].tolist() == [1, 1]
+        assert bound(instance, "rate") == pytest.approx(1 / 2, rel=1e-6)
+        # one job of 2 s at a time, M/M/1: 1 / (0.5 - 0.1)
+        assert bound(instance) == pytest.approx(2.5, rel=1e-6)
 
     @settings(max_examples=40, deadline=None)
     @given(instance=instances(most_servers=3, most_blocks=4), copies=st.integers(2, 3), jobs=st.floats(0.5, 20))
