@@ -12,7 +12,12 @@ from chainopt.diagnosis import infeasibility
 from chainopt.errors import InfeasibleError, UnstableError
 from chainopt.exact.alike import alike
 from chainopt.exact.allocation_bound import allocation_bound
-from chainopt.exact.by_job_servers import least_job_servers, rate_by_job_servers, response_by_job_servers
+from chainopt.exact.by_job_servers import (
+    least_job_servers,
+    most_job_servers,
+    rate_by_job_servers,
+    response_by_job_servers,
+)
 from chainopt.exact.envelope import GAP, Envelope
 from chainopt.exact.parts import parts_of
 from chainopt.exact.response_bound import response_bound
@@ -25,12 +30,12 @@ if TYPE_CHECKING:
 _INTEGRAL = 1e-6
 """A number of job servers that is so little above a whole number is rounded down to it."""
 _STANDSTILL = 1e-6
-_ENVELOPE_SHARE, _ALLOCATION_SHARE = 0.2, 0.4
-"""Until when, of the time for a bound on the mean response time, V is refined, and one allocation looked at."""
+_ALLOCATION_SHARE = 0.4
+"""Of the time for a bound on the mean response time, if there are profiles to look at afterwards."""
 _PROFILES_AFTER_S = 2.0
 """Before, profiles have nothing to show."""
 _FINE, _COARSE = 24, 12
-"""So many servers that differ are told apart, for one allocation, and where they have profiles."""
+"""So many servers that differ are told apart, for one allocation to begin with, and where they have profiles."""
 
 
 def bound(
@@ -79,11 +84,19 @@ def bound(
 
 def _response_bound(instance: Instance, begin: float, limit: float, *, hull: bool) -> float:
     arrival_rate = float(instance.workload.arrival_rate)
-    envelope = envelope_of(instance, entries=_FINE)
-    value = bound_from(envelope, instance, Objective.RESPONSE_TIME, begin + _ENVELOPE_SHARE * limit)
-    until = begin + max(_ALLOCATION_SHARE * limit, min(limit, _PROFILES_AFTER_S))
-    value = allocation_bound(envelope, arrival_rate, value, until, hull=hull)
-    if time.monotonic() < begin + limit:
+    value, until, entries = 0.0, begin + limit, _FINE
+    while True:
+        envelope = envelope_of(instance, entries=entries)
+        with_profiles = most_job_servers(envelope) > 0
+        if with_profiles:
+            until = begin + max(_ALLOCATION_SHARE * limit, min(limit, _PROFILES_AFTER_S))
+        now = time.monotonic()
+        value = max(value, bound_from(envelope, instance, Objective.RESPONSE_TIME, now + (until - now) / 2))
+        value = allocation_bound(envelope, arrival_rate, value, until, hull=hull)
+        if entries >= len(instance.servers) or time.monotonic() > until:
+            break
+        entries *= 2
+    if with_profiles and time.monotonic() < begin + limit:
         if len(instance.servers) > _COARSE:
             envelope = envelope_of(instance, entries=_COARSE)
             response_bound(envelope, arrival_rate, begin + limit)

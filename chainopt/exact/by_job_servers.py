@@ -20,8 +20,8 @@ from chainopt.exact.worth import RATE
 if TYPE_CHECKING:
     from chainopt.exact.envelope import Envelope
 
-_MOST_JOB_SERVERS = 400
-"""Beyond, numbers of jobs matter little."""
+_MOST_JOB_SERVERS = 150
+"""Beyond, numbers of jobs matter little, and halving takes long."""
 _MOST_CELLS = 30_000_000
 """Of the dynamic program for a profile; beyond, it takes seconds and hundreds of megabytes."""
 _PATIENCE, _STANDSTILL = 8, 1e-3
@@ -75,14 +75,14 @@ def rate_by_job_servers(envelope: Envelope, deadline: float = math.inf) -> float
 def least_job_servers(envelope: Envelope, rate: float, proven: int, deadline: float = math.inf) -> int:
     """Proven: no composition with fewer job servers has this rate; one more than there can be if none has it."""
     count = proven
-    while count <= _most_job_servers(envelope) and time.monotonic() < deadline:
+    while count <= most_job_servers(envelope) and time.monotonic() < deadline:
         if _rate(envelope, count, count, deadline) >= rate:
             break
         count += 1
     return count
 
 
-def _most_job_servers(envelope: Envelope) -> int:
+def most_job_servers(envelope: Envelope) -> int:
     """How many there is room for; 0 where that is too many to look at them."""
     most = int(envelope.most_jobs)
     room = int(envelope.parts.slots.max())
@@ -105,7 +105,7 @@ def _least(envelope: Envelope, bounded: _Bounded, proven: float, deadline: float
     bounded
         See there.
     """
-    most = _most_job_servers(envelope)
+    most = most_job_servers(envelope)
     if not most:
         return proven
     heap = [(proven, 1, most, False)]
