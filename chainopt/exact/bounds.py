@@ -71,7 +71,8 @@ def bound(
     if objective is Objective.RESPONSE_TIME:
         return _response_bound(instance, begin, limit, hull=hull)
     envelope = envelope_of(instance, hull=hull)
-    value = bound_from(envelope, instance, objective, begin + limit / 2)
+    share = 0.5 if most_job_servers(envelope) else 1.0
+    value = bound_from(envelope, instance, objective, begin + share * limit)
     coarse = envelope_of(instance, entries=_COARSE)
     if objective is Objective.RATE:
         return min(value, rate_by_job_servers(coarse, begin + limit))
