@@ -25,13 +25,15 @@ UNITS = {"response-time": "s", "job-servers": "job servers", "rate": "jobs/s"}
 @click.command()
 @click.argument("instance", metavar="INSTANCE")
 @click.option("--objective", type=click.Choice(["all", *UNITS]), default="all", show_default=True)
-@click.option("--time-limit", type=PositiveNumber(), metavar="S", help="Seconds for each objective.")
+@click.option(
+    "--time-limit", type=PositiveNumber(), metavar="S", default=20.0, help="Seconds for each objective. [default: 20]"
+)
 @click.option("--hull", is_flag=True, help="Use that numbers of jobs are whole: up to 1 % tighter, much slower.")
 @json_option
 @output_option
 @verbosity
 def command(
-    instance: str, objective: str, time_limit: float | None, hull: bool, as_json: bool, output: str | None
+    instance: str, objective: str, time_limit: float, hull: bool, as_json: bool, output: str | None
 ) -> int:
     """Proven bounds that hold for every placement and allocation of INSTANCE.
 

@@ -31,6 +31,7 @@ QUICK = {
     "plan": ["--time-limit", "0.3"],
     "solve": ["--iterations", "500"],
     "size": ["--time-limit", "1"],
+    "bound": ["--time-limit", "1"],
     "simulate": ["--jobs", "50000"],
 }
 """So that the search does not take the time that a reader gives it; what a page says itself comes later, and counts."""
