@@ -32,9 +32,7 @@ UNITS = {"response-time": "s", "job-servers": "job servers", "rate": "jobs/s"}
 @json_option
 @output_option
 @verbosity
-def command(
-    instance: str, objective: str, time_limit: float, hull: bool, as_json: bool, output: str | None
-) -> int:
+def command(instance: str, objective: str, time_limit: float, hull: bool, as_json: bool, output: str | None) -> int:
     """Proven bounds that hold for every placement and allocation of INSTANCE.
 
     That on the mean response time holds for every dispatch policy too, with Poisson arrivals and exponential job

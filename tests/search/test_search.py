@@ -21,9 +21,10 @@ from chainopt.queueing import response_time
 from chainopt.queueing.exact import jffc
 from chainopt.search import Moment, search
 from chainopt.search.budget import Budget
-from chainopt.search.driver import _Search
+from chainopt.search.choice import generate
 from chainopt.search.problem import problem_of
 from chainopt.search.ranges import ranges_of
+from chainopt.search.runs import Runs
 from chainopt.search.starts import Start
 from chainopt.search.truncation import best_truncation
 
@@ -168,12 +169,12 @@ def test_generated_chains_give_the_rate_that_gca_loses() -> None:
     assert truth.composition is not None
     placement = truth.composition.placement
     problem = problem_of(instance, Objective.RATE)
-    state = _Search(instance, Objective.RATE, problem, Budget(60.0, None), 0, None)
-    state.ends.append(Start(0.0, ranges_of(problem, placement.start, placement.stop), None))
-    state._generate()
-    assert gca(instance, placement).total_service_rate < 0.9 * state.better[0].total_service_rate
-    assert state.better[0].total_service_rate == pytest.approx(truth.value, rel=1e-9)
-    assert state.history[-1].value == pytest.approx(truth.value, rel=1e-6)
+    runs = Runs(instance, Objective.RATE, problem, Budget(60.0, None), 0, None)
+    runs.ends.append(Start(0.0, ranges_of(problem, placement.start, placement.stop), None))
+    generate(runs)
+    assert gca(instance, placement).total_service_rate < 0.9 * runs.better[0].total_service_rate
+    assert runs.better[0].total_service_rate == pytest.approx(truth.value, rel=1e-9)
+    assert runs.history[-1].value == pytest.approx(truth.value, rel=1e-6)
 
 
 def test_unstable_and_infeasible() -> None:

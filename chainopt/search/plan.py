@@ -1,0 +1,157 @@
+"""The plan of a search: which annealings, from which states, and how long each is.
+
+Which of the few deep basins an annealing ends in is a matter of chance, so there are many short ones first: of disjoint
+chains, and of strings up to `_MANY` servers. What servers host is annealed from the best of them, and at last from the
+best of all. Shares are of the whole budget.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainopt.search.candidates import Candidate, distinct, merged, next_of
+from chainopt.search.disjoint import spare_chains
+from chainopt.search.starts import greedy_chains
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from chainopt.search.runs import Runs
+    from chainopt.search.starts import Start
+
+    Chains = tuple[NDArray[np.int64], NDArray[np.int64]]
+    """Chain of each server, and jobs of each chain."""
+
+_FEW, _MANY = 10, 60
+"""Servers up to which there is a plan for few, and beyond which for many."""
+_WARM, _HOT, _MILD = 0.05, 0.6, 0.03
+"""Temperatures at the beginning of an annealing of what servers host, divided by the number of servers: a move changes
+the energy by about as much as one server counts. Warm ones stay close to where they start, hot ones leave it; mild ones
+are for many servers, where there is time for few moves of each."""
+GENERATING = 0.1
+"""Share of the time for allocations by column generation, where they are of use."""
+
+_STRINGS = 0.22
+"""Share for annealings of strings, from the best `_STRUNG` GBP-CR placements in turn."""
+_STRUNG = 2
+_MOST_STRUNG, _MOVES_A_SERVER = 16, 2_000
+"""Annealings of strings, and moves for each server that each of them has at least if there are several."""
+_HOT_STRINGS, _COLD_STRINGS = (0.8, 0.08), (0.4, 0.03)
+"""Temperatures of one of several annealings of strings, and of a single one."""
+
+_STRINGS_OF_FEW, _DISJOINT_OF_FEW = 0.32, 0.03
+_BRIEF_STARTS, _BRIEF, _LONGER = 10, 0.02, 0.04
+"""States that annealings of what few servers host start from, the share for each, and for those from the best two."""
+
+_DISJOINT_TURNS, _DISJOINT, _DISJOINT_KEPT = 8, 0.012, 4
+"""Annealings of disjoint chains, the share for each, and how many of them are gone on with."""
+_REFINED, _REFINING = 10, 0.006
+"""States that become candidates, and the share for a warm annealing of each."""
+_STEPS, _STEP = 13, 0.04
+"""Annealings of candidates, and the share for each."""
+_TEMPERATURES = (0.05, 0.08, 0.12, 0.08)
+"""Where annealings of a candidate begin: the first, and after each failure."""
+_TEMPERATURES_WITHOUT_CHAINS = (_WARM, _HOT)
+
+_DISJOINT_TURNS_OF_MANY, _DISJOINT_OF_MANY = 16, 0.02
+_REFINED_OF_MANY, _REFINING_OF_MANY = 6, 0.05
+
+
+def follow(runs: Runs, starts: list[Start], given: int) -> None:
+    """Run all annealings.
+
+    Parameters
+    ----------
+    starts
+        The best first, after those that are given.
+    given
+        Starts that are gone on with, whatever they are like.
+    """
+    chains = _greedy_chains(runs, starts)
+    servers = runs.problem.comm.size
+    if servers > _MANY:
+        disjoint = _disjoint(runs, chains, _DISJOINT_TURNS_OF_MANY, _DISJOINT_OF_MANY)
+        best, warm = _best_of_many(runs, starts, given, disjoint), _MILD
+    elif servers > _FEW:
+        disjoint = sorted(_disjoint(runs, chains, _DISJOINT_TURNS, _DISJOINT), key=_energy)[:_DISJOINT_KEPT]
+        strung = _strung(runs, chains, _STRINGS)
+        best, warm = _best_of(runs, starts, given, [*disjoint, *strung]), _WARM
+    else:
+        disjoint = _disjoint(runs, chains[:1], 1, _DISJOINT_OF_FEW)
+        strung = _strung(runs, chains, _STRINGS_OF_FEW)
+        best, warm = _best_of_few(runs, starts, given, [*disjoint, *strung]), _WARM
+    generating = GENERATING if runs.budget.timed and runs.lacks_rate else 0.0
+    runs.anneal(runs.budget.left - generating, warm, best)
+
+
+def _greedy_chains(runs: Runs, starts: list[Start]) -> list[Chains]:
+    """Disjoint chains to start from; none where blocks may not be moved freely."""
+    if runs.problem.free.size < 2 or runs.problem.most_moved < np.iinfo(np.int64).max:
+        return []
+    found = []
+    for c in dict.fromkeys(start.reservation for start in starts):
+        chain = greedy_chains(runs.instance, c)
+        if chain is not None and c is not None:
+            found.append((chain, np.full(spare_chains(runs.problem, chain), c, dtype=np.int64)))
+    return found
+
+
+def _disjoint(runs: Runs, chains: list[Chains], count: int, share: float) -> list[Start]:
+    """So many annealings of disjoint chains, from all of these in turn."""
+    return [runs.disjoint(share, *each) for each in itertools.islice(itertools.cycle(chains), count)]
+
+
+def _strung(runs: Runs, chains: list[Chains], share: float) -> list[Start]:
+    """Several annealings of strings.
+
+    The first is a short one, and tells how many moves there are.
+    """
+    if not chains:
+        return []
+    each, before = share / _MOST_STRUNG, runs.budget.done
+    first = runs.string(each, *chains[0], *_COLD_STRINGS)
+    moves = (_MOST_STRUNG - 1) * (runs.budget.done - before)
+    count = min(max(moves // (_MOVES_A_SERVER * runs.problem.comm.size), 1), _MOST_STRUNG - 1)
+    each = (share - each) / count
+    temperatures = _HOT_STRINGS if count > 1 else _COLD_STRINGS
+    turns = itertools.islice(itertools.cycle(chains[:_STRUNG]), count)
+    return [first, *(runs.string(each, *chain, *temperatures) for chain in turns)]
+
+
+def _best_of_few(runs: Runs, starts: list[Start], given: int, others: list[Start]) -> Start:
+    """Anneal what few servers host, warm and hot in turn, from the best states, and hot from the best of those."""
+    states = [*starts[:given], *sorted([*starts[given:], *others], key=_energy)][:_BRIEF_STARTS]
+    ended = [runs.anneal(_BRIEF, hot, state) for state in states for hot in (_WARM, _HOT)]
+    ended.sort(key=_energy)
+    ended += [runs.anneal(_LONGER, _HOT, state) for state in ended[:2]]
+    return min(ended, key=_energy)
+
+
+def _best_of(runs: Runs, starts: list[Start], given: int, others: list[Start]) -> Start:
+    """Anneal what the servers host, for the best states of all kinds in turn; the best that came out."""
+    states = (starts[:given] + distinct([*starts[given:], *others]))[:_REFINED]
+    candidates = merged([Candidate(state, runs.anneal(_REFINING, _WARM, state)) for state in states])
+    temperatures = _TEMPERATURES if others else _TEMPERATURES_WITHOUT_CHAINS
+    for step in range(_STEPS):
+        candidate = next_of(candidates, len(temperatures))
+        if candidate is None:  # all have settled: leave them
+            ended = runs.anneal(_STEP, _HOT, candidates[step % len(candidates)].best)
+            candidates = merged([*candidates, Candidate(ended, ended)])
+            continue
+        candidate.take(runs.anneal(_STEP, temperatures[candidate.failures], candidate.start))
+        candidates = merged(candidates)
+    return candidates[0].best
+
+
+def _best_of_many(runs: Runs, starts: list[Start], given: int, others: list[Start]) -> Start:
+    """Anneal what many servers host, from the best states."""
+    states = (starts[:given] + distinct([*starts[given:], *others]))[:_REFINED_OF_MANY]
+    ended = [runs.anneal(_REFINING_OF_MANY, _MILD, state) for state in states]
+    return min([*starts, *ended], key=_energy)
+
+
+def _energy(state: Start) -> float:
+    return state.energy
