@@ -17,6 +17,8 @@ from chainopt.search.disjoint import spare_chains
 from chainopt.search.starts import greedy_chains
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from chainopt.search.runs import Runs
@@ -37,7 +39,7 @@ GENERATING = 0.1
 _STRINGS = 0.22
 """Share for annealings of strings, from the best `_STRUNG` GBP-CR placements in turn."""
 _STRUNG = 2
-_MOST_STRUNG, _MOVES_A_SERVER = 16, 2_000
+_MOST_STRUNG, _MOVES_OF_STRINGS = 16, 2_000
 """Annealings of strings, and moves for each server that each of them has at least if there are several."""
 _HOT_STRINGS, _COLD_STRINGS = (0.8, 0.08), (0.4, 0.03)
 """Temperatures of one of several annealings of strings, and of a single one."""
@@ -46,8 +48,10 @@ _STRINGS_OF_FEW, _DISJOINT_OF_FEW = 0.32, 0.03
 _BRIEF_STARTS, _BRIEF, _LONGER = 10, 0.02, 0.04
 """States that annealings of what few servers host start from, the share for each, and for those from the best two."""
 
-_DISJOINT_TURNS, _DISJOINT, _DISJOINT_KEPT = 8, 0.012, 4
-"""Annealings of disjoint chains, the share for each, and how many of them are gone on with."""
+_MOVES_OF_DISJOINT = 15
+"""Moves for each server that each of several annealings of disjoint chains has at least."""
+_MOST_DISJOINT, _DISJOINT, _DISJOINT_KEPT = 8, 0.1, 4
+"""Annealings of disjoint chains, the share for all of them, and how many of them are gone on with."""
 _REFINED, _REFINING = 10, 0.006
 """States that become candidates, and the share for a warm annealing of each."""
 _STEPS, _STEP = 13, 0.04
@@ -56,8 +60,9 @@ _TEMPERATURES = (0.05, 0.08, 0.12, 0.08)
 """Where annealings of a candidate begin: the first, and after each failure."""
 _TEMPERATURES_WITHOUT_CHAINS = (_WARM, _HOT)
 
-_DISJOINT_TURNS_OF_MANY, _DISJOINT_OF_MANY = 16, 0.02
-_REFINED_OF_MANY, _REFINING_OF_MANY = 6, 0.05
+_MOST_DISJOINT_OF_MANY, _DISJOINT_OF_MANY = 16, 0.32
+_REFINED_OF_MANY, _REFINING_OF_MANY, _MOVES_OF_MANY = 6, 0.05, 10
+"""Also how many moves for each server an annealing has to have, or no further state is refined."""
 
 
 def follow(runs: Runs, starts: list[Start], given: int) -> None:
@@ -73,14 +78,14 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
     chains = _greedy_chains(runs, starts)
     servers = runs.problem.comm.size
     if servers > _MANY:
-        disjoint = _disjoint(runs, chains, _DISJOINT_TURNS_OF_MANY, _DISJOINT_OF_MANY)
+        disjoint = _disjoint(runs, chains, _MOST_DISJOINT_OF_MANY, _DISJOINT_OF_MANY)
         best, warm = _best_of_many(runs, starts, given, disjoint), _MILD
     elif servers > _FEW:
-        disjoint = sorted(_disjoint(runs, chains, _DISJOINT_TURNS, _DISJOINT), key=_energy)[:_DISJOINT_KEPT]
+        disjoint = sorted(_disjoint(runs, chains, _MOST_DISJOINT, _DISJOINT), key=_energy)[:_DISJOINT_KEPT]
         strung = _strung(runs, chains, _STRINGS)
         best, warm = _best_of(runs, starts, given, [*disjoint, *strung]), _WARM
     else:
-        disjoint = _disjoint(runs, chains[:1], 1, _DISJOINT_OF_FEW)
+        disjoint = [runs.disjoint(_DISJOINT_OF_FEW, *chain) for chain in chains[:1]]
         strung = _strung(runs, chains, _STRINGS_OF_FEW)
         best, warm = _best_of_few(runs, starts, given, [*disjoint, *strung]), _WARM
     generating = GENERATING if runs.budget.timed and runs.lacks_rate else 0.0
@@ -99,26 +104,47 @@ def _greedy_chains(runs: Runs, starts: list[Start]) -> list[Chains]:
     return found
 
 
-def _disjoint(runs: Runs, chains: list[Chains], count: int, share: float) -> list[Start]:
-    """So many annealings of disjoint chains, from all of these in turn."""
-    return [runs.disjoint(share, *each) for each in itertools.islice(itertools.cycle(chains), count)]
+def _disjoint(runs: Runs, chains: list[Chains], most: int, share: float) -> list[Start]:
+    """Annealings of disjoint chains, from all of these in turn."""
+    return _several(runs, chains, most, share, _MOVES_OF_DISJOINT, lambda each, chain, _: runs.disjoint(each, *chain))
 
 
 def _strung(runs: Runs, chains: list[Chains], share: float) -> list[Start]:
-    """Several annealings of strings.
+    """Annealings of strings; one that is alone is less hot."""
+
+    def anneal(each: float, chain: Chains, alone: bool) -> Start:
+        return runs.string(each, *chain, *(_COLD_STRINGS if alone else _HOT_STRINGS))
+
+    return _several(runs, chains[:_STRUNG], _MOST_STRUNG, share, _MOVES_OF_STRINGS, anneal)
+
+
+def _several(
+    runs: Runs,
+    chains: list[Chains],
+    most: int,
+    share: float,
+    moves: int,
+    anneal: Callable[[float, Chains, bool], Start],
+) -> list[Start]:
+    """Annealings from all of these chains in turn, as many as can have so many moves for each server.
 
     The first is a short one, and tells how many moves there are.
+
+    Parameters
+    ----------
+    share
+        Of all together.
+    anneal
+        Called with the share of one, where it starts, and whether it is the only one, or the first.
     """
     if not chains:
         return []
-    each, before = share / _MOST_STRUNG, runs.budget.done
-    first = runs.string(each, *chains[0], *_COLD_STRINGS)
-    moves = (_MOST_STRUNG - 1) * (runs.budget.done - before)
-    count = min(max(moves // (_MOVES_A_SERVER * runs.problem.comm.size), 1), _MOST_STRUNG - 1)
-    each = (share - each) / count
-    temperatures = _HOT_STRINGS if count > 1 else _COLD_STRINGS
-    turns = itertools.islice(itertools.cycle(chains[:_STRUNG]), count)
-    return [first, *(runs.string(each, *chain, *temperatures) for chain in turns)]
+    each, before = share / most, runs.budget.done
+    first = anneal(each, chains[0], True)
+    count = (most - 1) * (runs.budget.done - before) // (moves * runs.problem.comm.size)
+    count = min(max(count, 1), most - 1)
+    turns = itertools.islice(itertools.cycle(chains), count)
+    return [first, *(anneal((share - each) / count, chain, count == 1) for chain in turns)]
 
 
 def _best_of_few(runs: Runs, starts: list[Start], given: int, others: list[Start]) -> Start:
@@ -149,8 +175,13 @@ def _best_of(runs: Runs, starts: list[Start], given: int, others: list[Start]) -
 def _best_of_many(runs: Runs, starts: list[Start], given: int, others: list[Start]) -> Start:
     """Anneal what many servers host, from the best states."""
     states = (starts[:given] + distinct([*starts[given:], *others]))[:_REFINED_OF_MANY]
-    ended = [runs.anneal(_REFINING_OF_MANY, _MILD, state) for state in states]
-    return min([*starts, *ended], key=_energy)
+    ended = []
+    for state in states:
+        before = runs.budget.done
+        ended.append(runs.anneal(_REFINING_OF_MANY, _MILD, state))
+        if runs.budget.done - before < _MOVES_OF_MANY * runs.problem.comm.size:
+            break
+    return min([*starts, *others, *ended], key=_energy)
 
 
 def _energy(state: Start) -> float:
