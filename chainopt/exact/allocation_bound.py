@@ -130,6 +130,8 @@ class Bounding:
         What is proven already; means are numbers of jobs.
     gap
         Relative, of what is worth most: small enough.
+    accuracy
+        Relative distance to `attained` at which a bound is close enough.
 
     Attributes
     ----------
@@ -146,8 +148,9 @@ class Bounding:
         proven: float,
         deadline: float,
         gap: float = GAP,
+        accuracy: float = ACCURACY,
     ) -> None:
-        self._allocations, self._envelope, self._gap = allocations, envelope, gap
+        self._allocations, self._envelope, self._gap, self._accuracy = allocations, envelope, gap, accuracy
         self._largest_rate, self._arrival_rate = largest_rate, arrival_rate
         self._proven, self._deadline = proven, deadline
         self.attained = math.inf
@@ -220,7 +223,7 @@ class Bounding:
         return Worth(np.append(weights, further), np.append(slopes, 0.0)), slopes
 
     def _closed(self, bound: float) -> bool:
-        return bound >= self.attained * (1 - ACCURACY)
+        return bound >= self.attained * (1 - self._accuracy)
 
     def _with_lines(self, interval: _Interval, low: float, high: float) -> _Interval:
         """A part of an interval, with lines above v that hold for its total rates."""

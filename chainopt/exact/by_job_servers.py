@@ -9,15 +9,17 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainopt.exact.allocation_bound import Bounding
+from chainopt.exact.allocation_bound import ACCURACY, Bounding
 from chainopt.exact.profiled import Columns, ProfiledAllocations
 from chainopt.exact.worth import RATE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chainopt.exact.envelope import Envelope
 
 _MOST_JOB_SERVERS = 150
@@ -28,6 +30,8 @@ _PATIENCE, _STANDSTILL = 8, 1e-3
 """It ends where so many halvings prove so little more, relative."""
 _GAP, _ROUGH = 2e-4, 1e-3
 """Relative gaps of linear programs: for the rate, and where halving proves more than the last columns do."""
+_ACCURACIES = (5e-3, ACCURACY)
+"""How close bounds for one C come to what is attained, first and then: the second takes ten times as long."""
 _ROUNDING = 1e-9
 
 
@@ -45,31 +49,33 @@ def response_by_job_servers(
     """
     attained, columns = math.inf, Columns(envelope.chains, [], [])
 
-    def bounded(least: int, most: int, known: float, *, close: bool) -> float:
+    def bounded(least: int, most: int, known: float, effort: int) -> float:
         nonlocal attained, columns
         largest_rate = float(envelope.above(np.array([float(most)]))[0])
         if largest_rate <= arrival_rate:
             return math.inf
         allocations = ProfiledAllocations(envelope.parts, columns, least, most)
-        bounding = Bounding(allocations, envelope, largest_rate, arrival_rate, known * arrival_rate, deadline, _ROUGH)
+        known *= arrival_rate
+        accuracy = _ACCURACIES[max(effort - 1, 0)]
+        bounding = Bounding(allocations, envelope, largest_rate, arrival_rate, known, deadline, _ROUGH, accuracy)
         bounding.attained = attained
-        value = bounding.branched() if close else bounding.at_once()
+        value = bounding.branched() if effort else bounding.at_once()
         if value < math.inf:
             columns = allocations.useful(columns)
         if least == most:
             attained = min(attained, bounding.attained)
         return value / arrival_rate
 
-    return _least(envelope, bounded, proven, deadline)
+    return _least(envelope, bounded, len(_ACCURACIES), proven, deadline)
 
 
 def rate_by_job_servers(envelope: Envelope, deadline: float = math.inf) -> float:
     """Proven upper bound on the total service rate of any composition, jobs per second."""
 
-    def bounded(least: int, most: int, known: float, *, close: bool) -> float:
-        return known if close else -min(-known, _rate(envelope, least, most, deadline))
+    def bounded(least: int, most: int, known: float, _: int) -> float:
+        return -min(-known, _rate(envelope, least, most, deadline))
 
-    return -_least(envelope, bounded, -envelope.most, deadline)
+    return -_least(envelope, bounded, 0, -envelope.most, deadline)
 
 
 def least_job_servers(envelope: Envelope, rate: float, proven: int, deadline: float = math.inf) -> int:
@@ -97,34 +103,37 @@ def _rate(envelope: Envelope, least: int, most: int, deadline: float) -> float:
     return min(proven, float(envelope.above(np.array([float(most)]))[0]))
 
 
-def _least(envelope: Envelope, bounded: _Bounded, proven: float, deadline: float) -> float:
+def _least(
+    envelope: Envelope,
+    bounded: Callable[[int, int, float, int], float],
+    most_effort: int,
+    proven: float,
+    deadline: float,
+) -> float:
     """The least bound over all ranges of C.
 
     Parameters
     ----------
     bounded
-        See there.
+        Bound for compositions with a least to a most number of job servers, given what is known, with some effort.
+    most_effort
+        For a single C; it grows from 0, which is that for all others.
     """
     most = most_job_servers(envelope)
     if not most:
         return proven
-    heap = [(proven, 1, most, False)]
+    heap = [(proven, 1, most, 0)]  # with the effort that is next
     before: list[float] = []
     while time.monotonic() < deadline:
-        value, low, high, close = heap[0]
+        value, low, high, effort = heap[0]
         stands = len(before) > _PATIENCE and value <= before[-_PATIENCE] + abs(value) * _STANDSTILL
-        if close or value == math.inf or stands:
+        if effort > most_effort or value == math.inf or stands:
             break
         before.append(value)
         heapq.heappop(heap)
         middle = (low + high) // 2
         parts = [(low, high)] if low == high else [(low, middle), (middle + 1, high)]
         for a, b in parts:
-            heapq.heappush(heap, (max(value, bounded(a, b, value, close=low == high)), a, b, low == high))
+            found = max(value, bounded(a, b, value, effort if low == high else 0))
+            heapq.heappush(heap, (found, a, b, effort + 1 if low == high else int(a == b)))
     return heap[0][0]
-
-
-class _Bounded(Protocol):
-    """Bound for compositions with `least` to `most` job servers, given what is known; closer and slower if asked."""
-
-    def __call__(self, least: int, most: int, known: float, *, close: bool) -> float: ...
