@@ -36,7 +36,7 @@ are for many servers, where there is time for few moves of each."""
 GENERATING = 0.1
 """Share of the time for allocations by column generation, where they are of use."""
 
-_STRINGS = 0.22
+_STRINGS = 0.27
 """Share for annealings of strings, from the best `_STRUNG` GBP-CR placements in turn."""
 _STRUNG = 2
 _MOST_STRUNG, _MOVES_OF_STRINGS = 16, 2_000
@@ -50,7 +50,7 @@ _BRIEF_STARTS, _BRIEF, _LONGER = 10, 0.02, 0.04
 
 _MOVES_OF_DISJOINT = 15
 """Moves for each server that each of several annealings of disjoint chains has at least."""
-_MOST_DISJOINT, _DISJOINT, _DISJOINT_KEPT = 8, 0.1, 4
+_MOST_DISJOINT, _DISJOINT, _DISJOINT_KEPT = 4, 0.05, 2
 """Annealings of disjoint chains, the share for all of them, and how many of them are gone on with."""
 _REFINED, _REFINING = 10, 0.006
 """States that become candidates, and the share for a warm annealing of each."""
