@@ -26,8 +26,8 @@ _MOST_JOB_SERVERS = 150
 """Beyond, numbers of jobs matter little, and halving takes long."""
 _MOST_CELLS = 30_000_000
 """Of the dynamic program for a profile; beyond, it takes seconds and hundreds of megabytes."""
-_PATIENCE, _STANDSTILL = 8, 1e-3
-"""It ends where so many halvings prove so little more, relative."""
+_PATIENCE, _STANDSTILL = 16, 1e-3
+"""It ends where so many steps prove so little more, relative."""
 _GAP, _ROUGH = 2e-4, 1e-3
 """Relative gaps of linear programs: for the rate, and where halving proves more than the last columns do."""
 _ACCURACIES = (5e-3, ACCURACY)
