@@ -33,7 +33,7 @@ _WARM, _HOT, _MILD = 0.05, 0.6, 0.03
 """Temperatures at the beginning of an annealing of what servers host, divided by the number of servers: a move changes
 the energy by about as much as one server counts. Warm ones stay close to where they start, hot ones leave it; mild ones
 are for many servers, where there is time for few moves of each."""
-GENERATING = 0.1
+_GENERATING = 0.1
 """Share of the time for allocations by column generation, where they are of use."""
 
 _STRINGS = 0.27
@@ -88,7 +88,7 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
         disjoint = [runs.disjoint(_DISJOINT_OF_FEW, *chain) for chain in chains[:1]]
         strung = _strung(runs, chains, _STRINGS_OF_FEW)
         best, warm = _best_of_few(runs, starts, given, [*disjoint, *strung]), _WARM
-    generating = GENERATING if runs.budget.timed and runs.lacks_rate else 0.0
+    generating = _GENERATING if runs.budget.timed and runs.lacks_rate else 0.0
     runs.anneal(runs.budget.left - generating, warm, best)
 
 
