@@ -134,6 +134,6 @@ def _least(
         middle = (low + high) // 2
         parts = [(low, high)] if low == high else [(low, middle), (middle + 1, high)]
         for a, b in parts:
-            found = max(value, bounded(a, b, value, effort if low == high else 0))
-            heapq.heappush(heap, (found, a, b, effort + 1 if low == high else int(a == b)))
+            found = max(value, bounded(a, b, value, effort))
+            heapq.heappush(heap, (found, a, b, effort + 1 if a == b else 0))
     return heap[0][0]
