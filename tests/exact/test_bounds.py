@@ -116,7 +116,7 @@ def feasible(instance: Instance, method: str, objective: Objective) -> float | N
     return solution.value if solution.status == "feasible" else None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     instance=instances(most_servers=8, most_blocks=8),
     chosen=st.lists(st.sampled_from(HEURISTICS), min_size=5, max_size=5, unique=True),
