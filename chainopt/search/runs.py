@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[["Moment"], None]
 
-COLD = 0.003
+_COLD = 0.003
 """Temperature at the end of an annealing of what servers host, divided by the number of servers."""
 _HOT_DISJOINT, _COLD_DISJOINT = 0.4, 0.008
 _BRANCHING = 20
@@ -107,7 +107,7 @@ class Runs:
 
         def run(begin: int, end: int, each: float) -> int:
             return anneal(
-                self.problem, ranges, self.rounds, standing, self.rng, begin, end, each, hot / servers, COLD / servers
+                self.problem, ranges, self.rounds, standing, self.rng, begin, end, each, hot / servers, _COLD / servers
             )
 
         def ended() -> Start:
