@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from chainopt.exact.worth import Worth
 
 _ROUNDING = 1e-12
+_AT_ONCE = 4
+"""Numbers of blocks that a server may host, looked at in one pass."""
 
 
 def worthy_chains(
@@ -92,41 +94,56 @@ def _below(
 def cheapest_chain(parts: Parts, cost: NDArray[np.float64]) -> tuple[NDArray[np.int64], bool]:
     """Parts, at most one of each server, whose blocks add up to L, of least cost; and whether there are any.
 
-    A multiple-choice knapsack, O(L) for each part of each server.
+    A multiple-choice knapsack, O(L) for each part of each server. What was chosen is not kept but found again at the
+    end, so that the inner loop is one that compilers turn into vector instructions.
     """
-    first, blocks, total = parts.first, parts.blocks, parts.total
-    servers = parts.copies.sum()
-    best = np.full(total + 1, np.inf)
-    best[0] = 0.0
-    choice = np.full((servers, total + 1), -1, dtype=np.int32)
-    reach = 0  # no more than so many blocks can be covered so far
-    i = -1
+    first, total = parts.first, parts.total
+    servers, ahead = parts.copies.sum(), np.diff(first).max() + _AT_ONCE - 1
+    # best[i, ahead + n]: the first i servers cover n blocks; what lies before is out of reach
+    best = np.full((servers + 1, ahead + total + 1), np.inf)
+    best[0, ahead] = 0.0
+    kind = np.empty(servers, dtype=np.int64)
+    i = 0
     for j in range(parts.copies.size):
+        size = first[j + 1] - first[j]
+        costs = np.full(size + _AT_ONCE - 1, np.inf)
+        costs[:size] = cost[first[j] : first[j + 1]]
         for _ in range(parts.copies[j]):
+            kind[i] = j
+            best[i + 1] = best[i]
+            for n in range(1, size + 1, _AT_ONCE):
+                _improve(best[i, ahead - n - _AT_ONCE + 1 :], best[i + 1, ahead:], costs[n - 1 :])
             i += 1
-            if first[j + 1] == first[j]:
-                continue
-            reach = min(total, reach + blocks[first[j + 1] - 1])
-            for covered in range(reach, 0, -1):
-                least, pick = best[covered], -1
-                for p in range(first[j], first[j + 1]):
-                    n = blocks[p]
-                    if n > covered:
-                        break
-                    candidate = best[covered - n] + cost[p]
-                    if candidate < least:
-                        least, pick = candidate, p
-                best[covered] = least
-                choice[i, covered] = pick
     chosen = np.empty(servers, dtype=np.int64)
     count = 0
-    if best[total] == np.inf:
+    at = ahead + total
+    if best[servers, at] == np.inf:
         return chosen[:0].copy(), False
-    covered = total
     for i in range(servers - 1, -1, -1):
-        p = choice[i, covered]
-        if p >= 0:
-            chosen[count] = p
-            count += 1
-            covered -= blocks[p]
+        if best[i + 1, at] == best[i, at]:
+            continue
+        n = 1
+        while best[i, at - n] + cost[first[kind[i]] + n - 1] != best[i + 1, at]:
+            n += 1
+        chosen[count] = first[kind[i]] + n - 1
+        count += 1
+        at -= n
     return chosen[:count].copy(), True
+
+
+@kernel
+def _improve(before: NDArray[np.float64], after: NDArray[np.float64], cost: NDArray[np.float64]) -> None:
+    """Let a server host n, ..., n + 3 blocks at these costs where that is cheaper; `before` begins n + 3 blocks back.
+
+    Four at once, since a value that was just stored and is loaded at another offset keeps the processor waiting.
+    """
+    a, b, c, d = cost[0], cost[1], cost[2], cost[3]
+    for n in range(after.size):
+        ab = _less(before[n + 3] + a, before[n + 2] + b)
+        cd = _less(before[n + 1] + c, before[n] + d)
+        after[n] = _less(after[n], _less(ab, cd))
+
+
+@kernel
+def _less(a: float, b: float) -> float:
+    return a if a < b else b

@@ -4,8 +4,8 @@ JFFC uses every free job server, so a slow one can do harm; left out, the faster
 (docs/theory/exact-response-time.md, sections 3, 6 and 7) gives the loss system of the first l job servers for every l,
 and the queue is a geometric tail on it, so that one pass compares all truncations.
 
-This is the recursion of `chainopt.queueing.palm` for few nodes: r_l itself is kept at the nodes beside its logarithm,
-so that a step takes one exponential and one logarithm a node.
+This is the recursion of `chainopt.queueing.palm` for few nodes, but the fourth root of r_l(s) / s is interpolated in place
+of its logarithm: as close, and a step takes neither an exponential nor a logarithm.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ def best_truncation(
     rates, capacities
         Fastest first; stable together.
     nodes
-        Chebyshev nodes; 8 give a relative error of about 1e-6, 64 of 1e-15.
+        Chebyshev nodes; 8 give a relative error of 1e-7 in the median of random systems and 1e-4 at most, 64 of 1e-15.
     """
     scale = arrival_rate
     for k in range(rates.size):
         scale += rates[k] * capacities[k]
     points, weights, s = _nodes(scale, rates[rates.size - 1], arrival_rate, nodes)
     r = s.copy()  # r_0(s) = s, times in units of 1/λ
-    f = np.zeros(nodes)  # log(r_l(s) / s), 0 at infinity, which is node 0
-    shifted = np.empty(nodes)
+    roots = np.ones(nodes)  # fourth roots of r_l(s) / s; 1 at infinity, which is node 0
+    value = np.empty(nodes)
     at = np.empty((nodes, nodes))
     passed, service, total, jobs = 1.0, 0.0, 0.0, 0
     best, best_jobs = np.inf, 0
@@ -52,12 +52,15 @@ def best_truncation(
         for i in range(nodes):
             _interpolate(points, weights, np.log1p(scale / arrival_rate / ((s[i] if i else 0.0) + m)), at, i)
         for _ in range(capacities[k]):
-            r_at_rate = m * np.exp(_dot(at, 0, f))
+            for i in range(nodes):
+                value[i] = at[0, i]
+            for other in range(1, nodes):
+                for i in range(nodes):
+                    value[i] += at[other, i] * roots[other]
+            r_at_rate = m * value[0] ** 4
             for i in range(1, nodes):
-                shifted[i] = 1.0 + (s[i] + m) * np.exp(_dot(at, i, f))
-            for i in range(1, nodes):
-                r[i] *= shifted[i] / (1.0 + r[i])
-                f[i] = np.log(r[i] / s[i])
+                r[i] *= (1.0 + (s[i] + m) * value[i] ** 4) / (1.0 + r[i])
+                roots[i] = np.sqrt(np.sqrt(r[i] / s[i]))
             service += passed * r_at_rate / (1.0 + r_at_rate) / rates[k]
             passed /= 1.0 + r_at_rate
             jobs += 1
@@ -91,27 +94,18 @@ def _nodes(
 
 @kernel
 def _interpolate(
-    points: NDArray[np.float64], weights: NDArray[np.float64], t: float, at: NDArray[np.float64], row: int
+    points: NDArray[np.float64], weights: NDArray[np.float64], t: float, at: NDArray[np.float64], column: int
 ) -> None:
-    """Write into a row the weights of the values at the nodes in the interpolated value at t."""
+    """Write into a column the weights of the values at the nodes in the interpolated value at t."""
     total = 0.0
     for i in range(points.size):
         distance = t - points[i]
         if distance == 0.0:
             for k in range(points.size):
-                at[row, k] = 1.0 if k == i else 0.0
+                at[k, column] = 1.0 if k == i else 0.0
             return
-        at[row, i] = weights[i] / distance
-        total += at[row, i]
+        at[i, column] = weights[i] / distance
+        total += at[i, column]
     share = 1.0 / total
     for i in range(points.size):
-        at[row, i] *= share
-
-
-@kernel
-def _dot(at: NDArray[np.float64], row: int, f: NDArray[np.float64]) -> float:
-    """Interpolated value of a function that is 0 at the first node; a loop, since a call of BLAS would take longer."""
-    total = 0.0
-    for i in range(1, f.size):
-        total += at[row, i] * f[i]
-    return total
+        at[i, column] *= share
