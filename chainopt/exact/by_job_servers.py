@@ -30,8 +30,8 @@ _PATIENCE, _STANDSTILL = 16, 1e-3
 """It ends where so many steps prove so little more, relative."""
 _GAP, _ROUGH = 2e-4, 1e-3
 """Relative gaps of linear programs: for the rate, and where halving proves more than the last columns do."""
-_ACCURACIES = (5e-3, ACCURACY)
-"""How close bounds for one C come to what is attained, first and then: the second takes ten times as long."""
+_ACCURACIES = (5e-3, ACCURACY, 5e-4)
+"""How close bounds for one C come to what is attained, first and then; the second takes ten times as long."""
 _ROUNDING = 1e-9
 
 

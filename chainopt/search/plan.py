@@ -8,7 +8,7 @@ best of all. Shares are of the whole budget.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,24 @@ if TYPE_CHECKING:
     Chains = tuple[NDArray[np.int64], NDArray[np.int64]]
     """Chain of each server, and jobs of each chain."""
 
+
+class _Batch(NamedTuple):
+    """Annealings of one kind: how many at most, the share of all together, and how many moves each has.
+
+    Attributes
+    ----------
+    moves
+        For each server, at least, if there are several annealings.
+    fewest
+        Where fewer can have so many moves, a single one takes their place.
+    """
+
+    most: int
+    share: float
+    moves: int
+    fewest: int = 2
+
+
 _FEW, _MANY = 10, 60
 """Servers up to which there is a plan for few, and beyond which for many."""
 _WARM, _HOT, _MILD = 0.05, 0.6, 0.03
@@ -36,31 +54,28 @@ are for many servers, where there is time for few moves of each."""
 _GENERATING = 0.1
 """Share of the time for allocations by column generation, where they are of use."""
 
-_STRINGS = 0.27
-"""Share for annealings of strings, from the best `_STRUNG` GBP-CR placements in turn."""
 _STRUNG = 2
-_MOST_STRUNG, _MOVES_OF_STRINGS = 16, 2_000
-"""Annealings of strings, and moves for each server that each of them has at least if there are several."""
+"""The best GBP-CR placements, which annealings of strings start from in turn."""
+_STRINGS, _STRINGS_OF_FEW = _Batch(48, 0.4, 50, fewest=5), _Batch(16, 0.32, 200)
+"""Their moves are for each pair of servers."""
 _HOT_STRINGS, _COLD_STRINGS = (0.8, 0.08), (0.4, 0.03)
 """Temperatures of one of several annealings of strings, and of a single one."""
 
-_STRINGS_OF_FEW, _DISJOINT_OF_FEW = 0.32, 0.03
+_DISJOINT_OF_FEW = 0.03
 _BRIEF_STARTS, _BRIEF, _LONGER = 10, 0.02, 0.04
 """States that annealings of what few servers host start from, the share for each, and for those from the best two."""
 
-_MOVES_OF_DISJOINT = 15
-"""Moves for each server that each of several annealings of disjoint chains has at least."""
-_MOST_DISJOINT, _DISJOINT, _DISJOINT_KEPT = 4, 0.05, 2
-"""Annealings of disjoint chains, the share for all of them, and how many of them are gone on with."""
+_DISJOINT, _DISJOINT_KEPT = _Batch(4, 0.05, 15), 2
+"""Annealings of disjoint chains, and how many of them are gone on with."""
 _REFINED, _REFINING = 10, 0.006
 """States that become candidates, and the share for a warm annealing of each."""
-_STEPS, _STEP = 13, 0.04
+_STEPS, _STEP = 10, 0.04
 """Annealings of candidates, and the share for each."""
 _TEMPERATURES = (0.05, 0.08, 0.12, 0.08)
 """Where annealings of a candidate begin: the first, and after each failure."""
 _TEMPERATURES_WITHOUT_CHAINS = (_WARM, _HOT)
 
-_MOST_DISJOINT_OF_MANY, _DISJOINT_OF_MANY = 16, 0.32
+_DISJOINT_OF_MANY = _Batch(16, 0.32, 15)
 _REFINED_OF_MANY, _REFINING_OF_MANY, _MOVES_OF_MANY = 6, 0.05, 10
 """Also how many moves for each server an annealing has to have, or no further state is refined."""
 
@@ -78,10 +93,10 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
     chains = _greedy_chains(runs, starts)
     servers = runs.problem.comm.size
     if servers > _MANY:
-        disjoint = _disjoint(runs, chains, _MOST_DISJOINT_OF_MANY, _DISJOINT_OF_MANY)
+        disjoint = _disjoint(runs, chains, _DISJOINT_OF_MANY)
         best, warm = _best_of_many(runs, starts, given, disjoint), _MILD
     elif servers > _FEW:
-        disjoint = sorted(_disjoint(runs, chains, _MOST_DISJOINT, _DISJOINT), key=_energy)[:_DISJOINT_KEPT]
+        disjoint = sorted(_disjoint(runs, chains, _DISJOINT), key=_energy)[:_DISJOINT_KEPT]
         strung = _strung(runs, chains, _STRINGS)
         best, warm = _best_of(runs, starts, given, [*disjoint, *strung]), _WARM
     else:
@@ -104,47 +119,41 @@ def _greedy_chains(runs: Runs, starts: list[Start]) -> list[Chains]:
     return found
 
 
-def _disjoint(runs: Runs, chains: list[Chains], most: int, share: float) -> list[Start]:
+def _disjoint(runs: Runs, chains: list[Chains], batch: _Batch) -> list[Start]:
     """Annealings of disjoint chains, from all of these in turn."""
-    return _several(runs, chains, most, share, _MOVES_OF_DISJOINT, lambda each, chain, _: runs.disjoint(each, *chain))
+    return _several(runs, chains, batch, lambda each, chain, _: runs.disjoint(each, *chain))
 
 
-def _strung(runs: Runs, chains: list[Chains], share: float) -> list[Start]:
+def _strung(runs: Runs, chains: list[Chains], batch: _Batch) -> list[Start]:
     """Annealings of strings; one that is alone is less hot."""
 
     def anneal(each: float, chain: Chains, alone: bool) -> Start:
         return runs.string(each, *chain, *(_COLD_STRINGS if alone else _HOT_STRINGS))
 
-    return _several(runs, chains[:_STRUNG], _MOST_STRUNG, share, _MOVES_OF_STRINGS, anneal)
+    return _several(runs, chains[:_STRUNG], batch._replace(moves=batch.moves * runs.problem.comm.size), anneal)
 
 
 def _several(
-    runs: Runs,
-    chains: list[Chains],
-    most: int,
-    share: float,
-    moves: int,
-    anneal: Callable[[float, Chains, bool], Start],
+    runs: Runs, chains: list[Chains], batch: _Batch, anneal: Callable[[float, Chains, bool], Start]
 ) -> list[Start]:
-    """Annealings from all of these chains in turn, as many as can have so many moves for each server.
+    """Annealings from all of these chains in turn.
 
     The first is a short one, and tells how many moves there are.
 
     Parameters
     ----------
-    share
-        Of all together.
     anneal
         Called with the share of one, where it starts, and whether it is the only one, or the first.
     """
     if not chains:
         return []
-    each, before = share / most, runs.budget.done
+    others, before = batch.most - 1, runs.budget.done
+    each = batch.share / batch.most
     first = anneal(each, chains[0], True)
-    count = (most - 1) * (runs.budget.done - before) // (moves * runs.problem.comm.size)
-    count = min(max(count, 1), most - 1)
+    count = others * (runs.budget.done - before) // (batch.moves * runs.problem.comm.size)
+    count = min(count, others) if count >= batch.fewest else 1
     turns = itertools.islice(itertools.cycle(chains), count)
-    return [first, *(anneal((share - each) / count, chain, count == 1) for chain in turns)]
+    return [first, *(anneal(others * each / count, chain, count == 1) for chain in turns)]
 
 
 def _best_of_few(runs: Runs, starts: list[Start], given: int, others: list[Start]) -> Start:

@@ -196,8 +196,8 @@ def test_the_best_has_the_energy_that_is_told() -> None:
 def test_finds_a_segment_that_chains_share() -> None:
     """Ten seconds of moving single servers end at 15.83 s here (the paper's pipeline: 16.05 s); strings find more.
 
-    Three times of four in a second, as far as 16 seeds tell.
+    All of 16 seeds do in a second, with so many iterations.
     """
     instance = chainopt.read_instance(BLOOM)
-    values = [search(instance, iterations=100_000, seed=seed).value for seed in range(4)]
-    assert sum(value is not None and value < 15.75 for value in values) >= 3
+    values = [search(instance, iterations=200_000, seed=seed).value for seed in range(4)]
+    assert all(value is not None and value < 15.75 for value in values)
