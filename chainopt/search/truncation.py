@@ -4,8 +4,8 @@ JFFC uses every free job server, so a slow one can do harm; left out, the faster
 (docs/theory/exact-response-time.md, sections 3, 6 and 7) gives the loss system of the first l job servers for every l,
 and the queue is a geometric tail on it, so that one pass compares all truncations.
 
-This is the recursion of `chainopt.queueing.palm` for few nodes, but the fourth root of r_l(s) / s is interpolated in place
-of its logarithm: as close, and a step takes neither an exponential nor a logarithm.
+This is the recursion of `chainopt.queueing.palm` for few nodes, but the fourth root of r_l(s) / s is interpolated
+in place of its logarithm: as close, and a step takes neither an exponential nor a logarithm.
 """
 
 from __future__ import annotations
