@@ -71,18 +71,22 @@ def response_by_job_servers(
 
 def rate_by_job_servers(envelope: Envelope, deadline: float = math.inf) -> float:
     """Proven upper bound on the total service rate of any composition, jobs per second."""
+    columns = Columns(envelope.chains, [], [])
 
     def bounded(least: int, most: int, known: float, _: int) -> float:
-        return -min(-known, _rate(envelope, least, most, deadline))
+        nonlocal columns
+        proven, columns = _rate(envelope, columns, least, most, deadline)
+        return -min(-known, proven)
 
     return -_least(envelope, bounded, 0, -envelope.most, deadline)
 
 
 def least_job_servers(envelope: Envelope, rate: float, proven: int, deadline: float = math.inf) -> int:
     """Proven: no composition with fewer job servers has this rate; one more than there can be if none has it."""
-    count = proven
+    count, columns = proven, Columns(envelope.chains, [], [])
     while count <= most_job_servers(envelope) and time.monotonic() < deadline:
-        if _rate(envelope, count, count, deadline) >= rate:
+        largest, columns = _rate(envelope, columns, count, count, deadline)
+        if largest >= rate:
             break
         count += 1
     return count
@@ -96,11 +100,12 @@ def most_job_servers(envelope: Envelope) -> int:
     return most if most <= _MOST_JOB_SERVERS and cells <= _MOST_CELLS else 0
 
 
-def _rate(envelope: Envelope, least: int, most: int, deadline: float) -> float:
-    """Proven: no composition with so many job servers has a larger rate."""
-    allocations = ProfiledAllocations(envelope.parts, Columns(envelope.chains, [], []), least, most)
+def _rate(envelope: Envelope, columns: Columns, least: int, most: int, deadline: float) -> tuple[float, Columns]:
+    """Proven: no composition with so many job servers has a larger rate. Also the columns to begin with next."""
+    allocations = ProfiledAllocations(envelope.parts, columns, least, most)
     proven = allocations.most(RATE, 0.0, deadline, _GAP).bound * (1 + _ROUNDING)
-    return min(proven, float(envelope.above(np.array([float(most)]))[0]))
+    proven = min(proven, float(envelope.above(np.array([float(most)]))[0]))
+    return proven, allocations.useful(columns)
 
 
 def _least(
