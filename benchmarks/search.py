@@ -26,7 +26,7 @@ from chainopt.search import search
 LOADS = (0.15, 0.3, 0.45, 0.6)
 TINY, TINY_S = 500, 0.5
 LIMIT_S = 10.0
-BOUND_S = {10: 40, 20: 75, 30: 75, 40: 60, 100: 40, 200: 40}
+BOUND_S = {10: 60, 20: 80, 30: 80, 40: 80, 100: 65, 200: 65}
 """For the bound, by the number of servers."""
 SCALE_S = 5.0
 HARD_LOADS = (0.8, 0.9, 0.95)

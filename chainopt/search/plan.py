@@ -56,8 +56,8 @@ _GENERATING = 0.1
 
 _STRUNG = 2
 """The best GBP-CR placements, which annealings of strings start from in turn."""
-_STRINGS, _STRINGS_OF_FEW = _Batch(48, 0.4, 50, fewest=5), _Batch(16, 0.32, 200)
-"""Their moves are for each pair of servers."""
+_STRINGS, _STRINGS_OF_FEW = _Batch(48, 0.4, 50, fewest=5), _Batch(16, 0.32, 2_000)
+"""Beyond `_FEW` servers their moves are for each pair of servers."""
 _HOT_STRINGS, _COLD_STRINGS = (0.8, 0.08), (0.4, 0.03)
 """Temperatures of one of several annealings of strings, and of a single one."""
 
@@ -97,7 +97,7 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
         best, warm = _best_of_many(runs, starts, given, disjoint), _MILD
     elif servers > _FEW:
         disjoint = sorted(_disjoint(runs, chains, _DISJOINT), key=_energy)[:_DISJOINT_KEPT]
-        strung = _strung(runs, chains, _STRINGS)
+        strung = _strung(runs, chains, _STRINGS._replace(moves=_STRINGS.moves * servers))
         best, warm = _best_of(runs, starts, given, [*disjoint, *strung]), _WARM
     else:
         disjoint = [runs.disjoint(_DISJOINT_OF_FEW, *chain) for chain in chains[:1]]
@@ -130,7 +130,7 @@ def _strung(runs: Runs, chains: list[Chains], batch: _Batch) -> list[Start]:
     def anneal(each: float, chain: Chains, alone: bool) -> Start:
         return runs.string(each, *chain, *(_COLD_STRINGS if alone else _HOT_STRINGS))
 
-    return _several(runs, chains[:_STRUNG], batch._replace(moves=batch.moves * runs.problem.comm.size), anneal)
+    return _several(runs, chains[:_STRUNG], batch, anneal)
 
 
 def _several(
