@@ -29,7 +29,7 @@ class Parts(NamedTuple):
     first
         Parts of server j are `first[j]`, ..., `first[j + 1]` - 1, shape (J + 1,).
     server, blocks
-        j and n of each part.
+        j and n of each part; those of a server are n = 1, 2, ... without a gap.
     time_s
         τ^c_j + τ^p_j n.
     slots

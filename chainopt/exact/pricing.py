@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ROUNDING = 1e-12
 _AT_ONCE = 4
-"""Numbers of blocks that a server may host, looked at in one pass."""
+"""Numbers of blocks that a server may host, looked at in one pass of `_improve`, which is written for just so many."""
 
 
 def worthy_chains(
