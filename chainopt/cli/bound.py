@@ -29,14 +29,27 @@ UNITS = {"response-time": "s", "job-servers": "job servers", "rate": "jobs/s"}
     "--time-limit", type=PositiveNumber(), metavar="S", default=20.0, help="Seconds for each objective. [default: 20]"
 )
 @click.option("--hull", is_flag=True, help="Use that numbers of jobs are whole: up to 1 % tighter, much slower.")
+@click.option(
+    "--any-policy",
+    is_flag=True,
+    help="Bound the mean response time for every dispatch policy, even one that moves jobs, and not for JFFC alone.",
+)
 @json_option
 @output_option
 @verbosity
-def command(instance: str, objective: str, time_limit: float, hull: bool, as_json: bool, output: str | None) -> int:
+def command(
+    instance: str,
+    objective: str,
+    time_limit: float,
+    hull: bool,
+    any_policy: bool,
+    as_json: bool,
+    output: str | None,
+) -> int:
     """Proven bounds that hold for every placement and allocation of INSTANCE.
 
-    That on the mean response time holds for every dispatch policy too, with Poisson arrivals and exponential job
-    sizes. Exit code 1 if it is proven that no composition exists or none is stable.
+    That on the mean response time is for JFFC, with Poisson arrivals and exponential job sizes. Exit code 1 if it is
+    proven that no composition exists or none is stable.
 
     \b
     Example:
@@ -54,7 +67,7 @@ def command(instance: str, objective: str, time_limit: float, hull: bool, as_jso
         started = time.perf_counter()
         entry: dict[str, Any] = {"objective": name, "bound": None, "unit": UNITS[name], "status": "unknown"}
         try:
-            entry["bound"] = bound(problem, name, time_limit, hull=hull)
+            entry["bound"] = bound(problem, name, time_limit, hull=hull, any_policy=any_policy)
         except (InfeasibleError, UnstableError) as error:
             entry["status"] = "infeasible" if isinstance(error, InfeasibleError) else "unstable"
             said[str(error)] = None

@@ -25,8 +25,9 @@ import numpy as np
 from chainopt.errors import UnstableError
 from chainopt.exact.allocations import Allocations, Most
 from chainopt.exact.least_mean import least_mean
-from chainopt.exact.served import Served, best_step, mean_and_weights, served
-from chainopt.exact.worth import RATE, Worth
+from chainopt.exact.mixture import Mixture
+from chainopt.exact.served import mean_and_weights, mean_served, served
+from chainopt.exact.worth import RATE, Worth, worth_above
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 ACCURACY = 2e-3
 """Relative distance to what some relaxed allocation attains at which there is nothing more to prove."""
 
-_ROUNDS, _CORRECTIONS = 12, 40
+_ROUNDS = 12
 GAP, _ROUGH = 1e-5, 1e-2
 """Relative gaps of what is worth most: close to the end, and to begin with."""
 _STANDSTILL = 1e-4
@@ -220,7 +221,7 @@ class Bounding:
         at = np.argmin([slope * jobs + intercept for slope, intercept in envelope.lines], axis=0)
         slopes = np.array(envelope.lines)[at, 0]
         _, weights, further = mean_and_weights(envelope.above(jobs), envelope.most, self._arrival_rate)
-        return Worth(np.append(weights, further), np.append(slopes, 0.0)), slopes
+        return worth_above(np.append(weights, further), np.append(slopes, 0.0)), slopes
 
     def _closed(self, bound: float) -> bool:
         return bound >= self.attained * (1 - self._accuracy)
@@ -231,22 +232,24 @@ class Bounding:
         if low > interval.low:
             at = np.linspace(0, interval.slopes.size - 1, _LINES).astype(np.int64)
             for slope in np.unique(interval.slopes[at]).tolist():
-                most = self._allocations.most(Worth(np.ones(1), np.array([slope])), low, self._deadline, self._gap)
+                most = self._allocations.most(
+                    worth_above(np.ones(1), np.array([slope])), low, self._deadline, self._gap
+                )
                 lines.append((slope, most.bound * (1 + _ROUNDING)))
         return replace(interval, low=low, high=high, lines=tuple(lines))
 
     def _bounded(self, interval: _Interval) -> _Interval:
         """The interval with the best bound that was found."""
-        mixture = _Mixture(self._allocations, self._arrival_rate, interval.high)
+        objective = _Served(self._arrival_rate, interval.high)
+        mixture = Mixture(self._allocations, objective)
         mixture.add(self._allocations.most(interval.worth, interval.low, self._deadline, _ROUGH).jobs)
         mixture.add(self._fastest)
         before = math.inf
         gap = _ROUGH
         for _ in range(_ROUNDS):
-            mean, rates = mixture.correct()
+            tangent = objective.tangent(*mixture.correct())
+            mean = tangent.mean
             self.attained = min(self.attained, mean)
-            _, weights, further = mean_and_weights(rates.rates, rates.total, self._arrival_rate)
-            tangent = _Tangent(np.append(weights, further), rates.slopes, mean)
             interval, most = self._cut_by(tangent, interval, np.ones(len(_DISCOUNTED)), gap)
             if self._done(interval) or (gap == self._gap and mean >= before * (1 - _STANDSTILL)):
                 break
@@ -280,7 +283,7 @@ class Bounding:
         weights = tangent.weights.copy()
         for end, scale in zip(_DISCOUNTED, scales.tolist(), strict=True):
             weights[:-1][jobs < end * tangent.mean] *= scale
-        worth = Worth(weights, np.append(tangent.slopes, 0.0))
+        worth = worth_above(weights, np.append(tangent.slopes, 0.0))
         most = self._allocations.most(worth, interval.low, self._deadline, gap)
         # the second part covers the rounding of worths whose weights differ by many orders of magnitude, too
         budget = (most.bound + float(weights[:-1] @ (tangent.slopes * jobs))) * (1 + _ROUNDING)
@@ -303,50 +306,23 @@ class Bounding:
         return np.append(np.minimum(lines, interval.high), interval.high)
 
 
-class _Mixture:
-    """A convex combination of allocations that makes M small."""
+class _Served:
+    """M(v_x) as an objective, in jobs."""
 
-    def __init__(self, allocations: Allocations | ProfiledAllocations, arrival_rate: float, most: float) -> None:
-        self._allocations, self._arrival_rate, self._most = allocations, arrival_rate, most
-        self._vertices: list[NDArray[np.float64]] = []
-        self._shares = np.zeros(0)
+    def __init__(self, arrival_rate: float, most: float) -> None:
+        self._arrival_rate, self._most = arrival_rate, most
 
-    def add(self, jobs: NDArray[np.float64]) -> None:
-        """A further allocation, with no share yet unless it is the first."""
-        self._vertices.append(jobs)
-        self._shares = np.append(self._shares, 0.0 if self._shares.size else 1.0)
+    def mean(self, time_s: NDArray[np.float64], jobs: NDArray[np.float64]) -> float:
+        return float(mean_served(time_s, jobs, self._most, self._arrival_rate))
 
-    def correct(self) -> tuple[float, Served]:
-        """Shift shares from the vertex that is worth least to the one that is worth most; M, and what is served."""
-        size = self._allocations.time_s.size
-        vertices = np.array([np.pad(jobs, (0, size - jobs.size)) for jobs in self._vertices])
-        order = np.argsort(self._allocations.time_s, kind="stable")
-        used = order[vertices[:, order].any(axis=0)]
-        time_s, vertices = self._allocations.time_s[used], vertices[:, used]
-        for _ in range(_CORRECTIONS):
-            mean, rates, worths = self._look(time_s, vertices)
-            scores = vertices @ worths
-            best = int(np.argmax(scores))
-            worst = int(np.argmin(np.where(self._shares > 0, scores, np.inf)))
-            if mean < math.inf and scores[best] - scores[worst] <= _STANDSTILL / 10 * mean:
-                break
-            change = vertices[best] - vertices[worst]
-            longest = float(self._shares[worst])
-            step = best_step(time_s, self._shares @ vertices, change, longest, self._most, self._arrival_rate)
-            if step <= 0:
-                break
-            self._shares[best] += step
-            self._shares[worst] = 0.0 if step == longest else longest - step
-        mean, rates, _ = self._look(time_s, vertices)
-        return mean, rates
+    def look(self, time_s: NDArray[np.float64], jobs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        tangent = self.tangent(time_s, jobs)
+        if tangent.mean == math.inf:
+            return tangent.mean, 1 / time_s
+        return tangent.mean, worth_above(tangent.weights, np.append(tangent.slopes, 0.0)).of(time_s)
 
-    def _look(
-        self, time_s: NDArray[np.float64], vertices: NDArray[np.float64]
-    ) -> tuple[float, Served, NDArray[np.float64]]:
-        """M, what is served, and what a little more of each chain is worth."""
-        found = served(time_s, self._shares @ vertices)
-        rates = Served(np.minimum(found.rates, self._most), found.slopes, min(found.total, self._most))
-        mean, weights, further = mean_and_weights(rates.rates, rates.total, self._arrival_rate)
-        if mean == math.inf:
-            return mean, rates, 1 / time_s
-        return mean, rates, Worth(np.append(weights, further), np.append(rates.slopes, 0.0)).of(time_s)
+    def tangent(self, time_s: NDArray[np.float64], jobs: NDArray[np.float64]) -> _Tangent:
+        found = served(time_s, jobs)
+        rates, total = np.minimum(found.rates, self._most), min(found.total, self._most)
+        mean, weights, further = mean_and_weights(rates, total, self._arrival_rate)
+        return _Tangent(np.append(weights, further), found.slopes, mean)

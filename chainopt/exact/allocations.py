@@ -28,6 +28,10 @@ _SMOOTHING, _SLACK = 0.7, 0.3
 """Of prices; and the part of what is missing that a chain has to be worth more than it costs, at first."""
 
 
+_TOLERANCE = 1e-6
+"""So many jobs without a chain are none."""
+
+
 class Most(NamedTuple):
     """The allocation that is worth most: x of the chains generated so far; and what none is worth more than."""
 
@@ -44,8 +48,8 @@ class Allocations:
         What chains are made of.
     chains
         To begin with, as parts.
-    most_jobs
-        More jobs than these no allocation runs.
+    least, most
+        Jobs that an allocation runs, at least and at most.
 
     Attributes
     ----------
@@ -53,36 +57,44 @@ class Allocations:
         T of the chains generated so far, seconds.
     """
 
-    def __init__(self, parts: Parts, chains: Iterable[NDArray[np.int64]], most_jobs: float) -> None:
-        self._parts = parts
-        self._most_jobs = most_jobs
+    def __init__(self, parts: Parts, chains: Iterable[NDArray[np.int64]], most: float, least: float = 0.0) -> None:
+        self._parts, self._least, self._most = parts, least, most
         self._master = Master(parts)
         self.time_s = np.zeros(0)
+        self._useful: set[int] = set()
         self._add(list(chains))
+
+    @property
+    def useful(self) -> list[NDArray[np.int64]]:
+        """The chains of all optima that were found."""
+        return [self._master.chains[k] for k in sorted(self._useful)]
 
     def most(self, worth: Worth, least_rate: float, deadline: float, gap: float) -> Most:
         """Of all allocations with at least this total rate, what is worth most, up to a relative gap.
 
-        Some chains generated before have the rate.
+        The bound is proven even where no allocation has the rate, or none so many jobs.
         """
         best, best_prices, share = math.inf, None, 0.0
         while True:
-            value, prices = self._master.maximise(worth.of(self.time_s), least_rate)
+            value, prices = self._master.maximise(worth.of(self.time_s), least_rate, self._least, self._most)
             jobs = self._master.amounts()
-            least_slack = gap * value / (2 * self._most_jobs)
-            slack = max(share * (best - value) / self._most_jobs, least_slack) if share else least_slack
+            least_slack = gap * abs(value) / (2 * self._most)
+            slack = max(share * (best - value) / self._most, least_slack) if share else least_slack
             added = 0
             for weight in (_SMOOTHING, 0.0) if best_prices is not None else (0.0,):
                 mixed = prices if best_prices is None else prices.mixed(best_prices, weight)
-                chains, missing = worthy_chains(self._parts, mixed.parts, worth, slack, mixed.rate)
-                proven = float(mixed.rooms.sum()) - mixed.rate * least_rate + missing * self._most_jobs
+                chains, missing = worthy_chains(self._parts, mixed.parts, worth, slack, mixed.rate, mixed.job)
+                proven = max(mixed.job * self._least, mixed.job * self._most) + missing * self._most
+                proven += float(mixed.rooms.sum()) - mixed.rate * least_rate
                 if proven < best:
                     best, best_prices = proven, mixed
                 added = self._add(chains)
                 if added or best <= value * (1 + gap):
                     break
             if best <= value * (1 + gap) or time.monotonic() > deadline or not (added or slack > least_slack):
-                return Most(jobs, best)
+                self._useful.update(np.flatnonzero(jobs).tolist())
+                attained = self._master.missing < _TOLERANCE
+                return Most(jobs if attained else np.zeros_like(jobs), best)
             share = _SLACK if added else 0.0
 
     def cut(self) -> bool:

@@ -1,4 +1,4 @@
-"""Proven bounds on every objective, for every placement and allocation (and every dispatch policy)."""
+"""Proven bounds on every objective, for every placement and allocation, under JFFC or under any dispatch policy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from chainopt.errors import InfeasibleError, UnstableError
 from chainopt.exact.alike import alike
 from chainopt.exact.allocation_bound import allocation_bound
 from chainopt.exact.by_job_servers import (
+    jffc_response_by_job_servers,
     least_job_servers,
     most_job_servers,
     rate_by_job_servers,
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 _INTEGRAL = 1e-6
 """A number of job servers that is so little above a whole number is rounded down to it."""
 _STANDSTILL = 1e-6
-_ALLOCATION_SHARE = 0.4
-"""Of the time for a bound on the mean response time, if there are profiles to look at afterwards."""
-_PROFILES_AFTER_S = 2.0
-"""Before, profiles have nothing to show."""
+_SHARE, _SHARE_WITHOUT_PROFILES, _SHARE_FOR_ANY_POLICY = 0.1, 0.6, 0.4
+"""Of the time for a bound on the mean response time, before numbers of job servers are looked at."""
+_FIRST_S = 1.0
+"""At least so much of it."""
 _FINE, _COARSE = 24, 12
 """So many servers that differ are told apart, for one allocation to begin with, and where they have profiles."""
 
@@ -44,19 +45,23 @@ def bound(
     time_limit_s: float | None = None,
     *,
     hull: bool = False,
+    any_policy: bool = False,
 ) -> float:
     """Proven bound on an objective: no composition does better, whatever the placement and the allocation.
 
     Parameters
     ----------
     objective
-        ``response-time``: lower bound on the mean response time of any composition under any dispatch policy, for
-        Poisson arrivals and exponential sizes, seconds. ``job-servers``: lower bound on the number of job servers that
+        ``response-time``: lower bound on the mean response time of any composition under JFFC, for Poisson arrivals
+        and exponential sizes, seconds. ``job-servers``: lower bound on the number of job servers that
         serve λ/ρ̄ [eq. 5]. ``rate``: upper bound on the total service rate, jobs per second.
     time_limit_s
         Seconds after which the bound so far is returned; None refines until there is little to gain.
     hull
         Whether to use that numbers of jobs are whole: up to 1 % tighter, and much slower.
+    any_policy
+        Whether the bound on the mean response time has to hold for every dispatch policy, even one that moves jobs
+        from chain to chain; that takes longer, and proves less.
 
     Raises
     ------
@@ -69,7 +74,7 @@ def bound(
     limit = math.inf if time_limit_s is None else time_limit_s
     objective = Objective(objective)
     if objective is Objective.RESPONSE_TIME:
-        return _response_bound(instance, begin, limit, hull=hull)
+        return _response_bound(instance, begin, limit, hull=hull, any_policy=any_policy)
     envelope = envelope_of(instance, hull=hull)
     share = 0.5 if most_job_servers(envelope) else 1.0
     value = bound_from(envelope, instance, objective, begin + share * limit)
@@ -83,28 +88,39 @@ def bound(
     return float(count)
 
 
-def _response_bound(instance: Instance, begin: float, limit: float, *, hull: bool) -> float:
-    arrival_rate = float(instance.workload.arrival_rate)
-    value, until, entries = 0.0, begin + limit, _FINE
-    while True:
-        envelope = envelope_of(instance, entries=entries)
-        with_profiles = most_job_servers(envelope) > 0
-        if with_profiles:
-            until = begin + max(_ALLOCATION_SHARE * limit, min(limit, _PROFILES_AFTER_S))
-        now = time.monotonic()
-        value = max(value, bound_from(envelope, instance, Objective.RESPONSE_TIME, now + (until - now) / 2))
-        value = allocation_bound(envelope, arrival_rate, value, until, hull=hull)
-        if entries >= len(instance.servers) or time.monotonic() > until:
-            break
-        entries *= 2
-    if with_profiles and time.monotonic() < begin + limit:
-        if len(instance.servers) > _COARSE:
-            envelope = envelope_of(instance, entries=_COARSE)
-            response_bound(envelope, arrival_rate, begin + limit)
-        value = response_by_job_servers(envelope, arrival_rate, value, begin + limit)
+def _response_bound(instance: Instance, begin: float, limit: float, *, hull: bool, any_policy: bool) -> float:
+    arrival_rate, end = float(instance.workload.arrival_rate), begin + limit
+    with_profiles = most_job_servers(envelope_of(instance, entries=_COARSE)) > 0
+    if any_policy:
+        share = _SHARE_FOR_ANY_POLICY if with_profiles else 1.0
+    else:
+        share = _SHARE if with_profiles else _SHARE_WITHOUT_PROFILES
+    value = _for_any_policy(instance, begin + max(share * limit, min(limit, _FIRST_S)), hull=hull)
+    if time.monotonic() < end and (with_profiles or not any_policy):
+        coarse = envelope_of(instance, entries=_COARSE)
+        response_bound(coarse, arrival_rate, end)
+        if any_policy:
+            value = response_by_job_servers(coarse, arrival_rate, value, end)
+        else:
+            fine = envelope_of(instance, entries=_FINE)
+            response_bound(fine, arrival_rate, end)
+            value = jffc_response_by_job_servers(fine, coarse, arrival_rate, value, end)
     if math.isinf(value):
         raise UnstableError(f"no composition is stable at {arrival_rate:g} jobs/s, with any number of job servers")
     return value
+
+
+def _for_any_policy(instance: Instance, until: float, *, hull: bool) -> float:
+    """Without profiles, with more and more servers told apart."""
+    value, entries = 0.0, _FINE
+    while True:
+        envelope = envelope_of(instance, entries=entries)
+        now = time.monotonic()
+        value = max(value, bound_from(envelope, instance, Objective.RESPONSE_TIME, now + (until - now) / 2))
+        value = allocation_bound(envelope, float(instance.workload.arrival_rate), value, until, hull=hull)
+        if entries >= len(instance.servers) or time.monotonic() > until:
+            return value
+        entries *= 2
 
 
 def envelope_of(instance: Instance, *, hull: bool = False, entries: int | None = None) -> Envelope:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainopt.exact.allocation_bound import ACCURACY, Bounding
+from chainopt.exact.allocations import Allocations
+from chainopt.exact.overflow_bound import OverflowBounding
 from chainopt.exact.profiled import Columns, ProfiledAllocations
 from chainopt.exact.worth import RATE
 
@@ -26,19 +28,56 @@ _MOST_JOB_SERVERS = 150
 """Beyond, numbers of jobs matter little, and halving takes long."""
 _MOST_CELLS = 30_000_000
 """Of the dynamic program for a profile; beyond, it takes seconds and hundreds of megabytes."""
-_PATIENCE, _STANDSTILL = 16, 1e-3
+_PATIENCE, _STANDSTILL = 40, 1e-3
 """It ends where so many steps prove so little more, relative."""
 _GAP, _ROUGH = 2e-4, 1e-3
 """Relative gaps of linear programs: for the rate, and where halving proves more than the last columns do."""
 _ACCURACIES = (5e-3, ACCURACY, 5e-4)
 """How close bounds for one C come to what is attained, first and then; the second takes ten times as long."""
+_NEAR, _ACCURACY, _REFINEMENTS = 2e-2, 1e-3, 8
+"""The same for JFFC, for a range of C and for one; and how often the latter is refined."""
 _ROUNDING = 1e-9
+
+
+def jffc_response_by_job_servers(
+    fine: Envelope, coarse: Envelope, arrival_rate: float, proven: float, deadline: float = math.inf
+) -> float:
+    """Proven lower bound on the mean response time of any composition under JFFC, seconds; infinite if none is stable.
+
+    Parameters
+    ----------
+    fine, coarse
+        With more servers told apart, to begin with, and with fewer, for profiles of a single C; both refined by
+        :func:`~chainopt.exact.response_bound.response_bound`.
+    proven
+        What is proven already; the result is never less.
+    """
+    chains, columns = fine.chains, Columns(coarse.chains, [], [])
+    looked_at: dict[int, OverflowBounding] = {}
+    profiles = most_job_servers(coarse) > 0
+
+    def bounded(least: int, most: int, known: float, effort: int) -> float:
+        nonlocal chains, columns
+        if effort > profiles:
+            looked_at[least].refine()
+        elif effort:
+            profiled = ProfiledAllocations(coarse.parts, columns, least, most)
+            looked_at[least] = OverflowBounding(profiled, most, coarse, arrival_rate, known, _ACCURACY, deadline)
+            columns = profiled.useful(columns)
+        else:
+            allocations = Allocations(fine.parts, chains, most, least)
+            accuracy = _ACCURACY if least == most else _NEAR
+            looked_at[least] = OverflowBounding(allocations, most, fine, arrival_rate, known, accuracy, deadline)
+            chains = allocations.useful
+        return looked_at[least].bound
+
+    return _least(int(fine.most_jobs), bounded, profiles + _REFINEMENTS, proven, deadline)
 
 
 def response_by_job_servers(
     envelope: Envelope, arrival_rate: float, proven: float, deadline: float = math.inf
 ) -> float:
-    """Proven lower bound on the mean response time of any composition, seconds; infinite where none is stable.
+    """Proven lower bound on the mean response time of any composition under any policy; infinite if none is stable.
 
     Parameters
     ----------
@@ -66,7 +105,7 @@ def response_by_job_servers(
             attained = min(attained, bounding.attained)
         return value / arrival_rate
 
-    return _least(envelope, bounded, len(_ACCURACIES), proven, deadline)
+    return _least(most_job_servers(envelope), bounded, len(_ACCURACIES), proven, deadline)
 
 
 def rate_by_job_servers(envelope: Envelope, deadline: float = math.inf) -> float:
@@ -78,7 +117,7 @@ def rate_by_job_servers(envelope: Envelope, deadline: float = math.inf) -> float
         proven, columns = _rate(envelope, columns, least, most, deadline)
         return -min(-known, proven)
 
-    return -_least(envelope, bounded, 0, -envelope.most, deadline)
+    return -_least(most_job_servers(envelope), bounded, 0, -envelope.most, deadline)
 
 
 def least_job_servers(envelope: Envelope, rate: float, proven: int, deadline: float = math.inf) -> int:
@@ -109,7 +148,7 @@ def _rate(envelope: Envelope, columns: Columns, least: int, most: int, deadline:
 
 
 def _least(
-    envelope: Envelope,
+    most: int,
     bounded: Callable[[int, int, float, int], float],
     most_effort: int,
     proven: float,
@@ -121,10 +160,11 @@ def _least(
     ----------
     bounded
         Bound for compositions with a least to a most number of job servers, given what is known, with some effort.
+    most
+        The largest C.
     most_effort
         For a single C; it grows from 0, which is that for all others.
     """
-    most = most_job_servers(envelope)
     if not most:
         return proven
     heap = [(proven, 1, most, 0)]  # with the effort that is next

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 
 _RATE, _FIRST_SERVER = 1, 2
 """Rows after that of the jobs; those of the cuts come last."""
+_MISSING = 20.0
+"""Price of a job without a chain, in what a job is worth at most: the first column, where a worth is maximised."""
 
 
 class Prices(NamedTuple):
-    """Dual prices, none negative: of a job, of each part, of the room of each server, and of a rate that is asked for.
+    """Dual prices: of a job, of each part, of the room of each server, and of a rate that is asked for.
 
-    If D - 1/T is at least -`job` for every chain, then V(n) <= `job` n + Σ `rooms`.
+    None is negative, but that of a job if there is a least number of them. If D - 1/T is at least -`job` for every
+    chain, then V(n) <= `job` n + Σ `rooms`.
     """
 
     job: float
@@ -70,6 +74,7 @@ class Master:
         self._solver.addRow(0.0, highspy.kHighsInf, 0, [], [])  # the total rate
         for copies in parts.copies.tolist():
             self._solver.addRow(-highspy.kHighsInf, float(copies), 0, [], [])
+        self._solver.addCol(0.0, 0.0, 0.0, 2, np.array([0, _RATE], dtype=np.int32), np.ones(2))
 
     def add(self, chains: list[NDArray[np.int64]]) -> int:
         """Number of the chains that are new."""
@@ -103,7 +108,7 @@ class Master:
         self._cut_servers.append(j)
         values = np.array([float(coefficients[chain].sum()) for chain in self.chains])
         at = np.flatnonzero(values).astype(np.int32)
-        self._solver.addRow(-highspy.kHighsInf, float(self._parts.copies[j]), at.size, at, values[at])
+        self._solver.addRow(-highspy.kHighsInf, float(self._parts.copies[j]), at.size, at + 1, values[at])
 
     def cut(self) -> bool:
         """Cut off the last optimum where a server's jobs are not in the hull of what it can run; whether anywhere."""
@@ -146,24 +151,37 @@ class Master:
                 self._solver.changeRowBounds(
                     _FIRST_SERVER + j, -highspy.kHighsInf, share * float(self._parts.copies[j])
                 )
-        return self._optimum(self._unit)
+        value, prices = self._optimum(self._unit)
+        return value, prices._replace(job=max(prices.job, 0.0))
 
-    def maximise(self, worths: NDArray[np.float64], least_rate: float) -> tuple[float, Prices]:
-        """Optimum of Σ worth x in place of the rate, with a total rate of at least so much, for any number of jobs.
+    def maximise(
+        self, worths: NDArray[np.float64], least_rate: float, least: float = 0.0, most: float = math.inf
+    ) -> tuple[float, Prices]:
+        """Optimum of Σ worth x in place of the rate, with a total rate of at least so much and a number of jobs.
+
+        Where the chains do not have these, some jobs have none, at a loss.
 
         Raises
         ------
         RuntimeError
-            If the chains do not have that rate, or HiGHS does not find the optimum.
+            If HiGHS does not find an optimum of a program that always has one.
         """
         unit = float(worths.max()) or 1.0
-        self._solver.changeColsCost(worths.size, np.arange(worths.size, dtype=np.int32), worths / unit)
+        costs = np.append(-_MISSING, worths / unit)
+        self._solver.changeColsCost(costs.size, np.arange(costs.size, dtype=np.int32), costs)
+        self._solver.changeColBounds(0, 0.0, highspy.kHighsInf)
+        self._solver.changeRowBounds(0, least, most)
         self._solver.changeRowBounds(_RATE, least_rate / self._unit, highspy.kHighsInf)
         return self._optimum(unit)
 
     def amounts(self) -> NDArray[np.float64]:
         """The x of the last optimum."""
-        return np.maximum(self._solver.getSolution().col_value, 0.0)
+        return np.maximum(self._solver.getSolution().col_value[1:], 0.0)
+
+    @property
+    def missing(self) -> float:
+        """Jobs without a chain in the last optimum."""
+        return float(self._solver.getSolution().col_value[0])
 
     def use(self) -> NDArray[np.float64]:
         """Jobs that each part processes in the last optimum, Σ of the x of its chains."""
@@ -179,7 +197,7 @@ class Master:
         if status != highspy.HighsModelStatus.kOptimal:
             raise RuntimeError(f"HiGHS ends with {self._solver.modelStatusToString(status)}")
         duals = np.array(self._solver.getSolution().row_dual) * unit
-        rate = max(-float(duals[_RATE]), 0.0) / self._unit
+        job, rate = float(duals[0]), max(-float(duals[_RATE]), 0.0) / self._unit
         duals = np.maximum(duals, 0.0)
         after = _FIRST_SERVER + self._parts.copies.size
         rooms = duals[_FIRST_SERVER:after].copy()
@@ -189,4 +207,4 @@ class Master:
             rooms[j] += dual
         rooms *= self._parts.copies
         value = float(self._solver.getInfo().objective_function_value) * unit
-        return value, Prices(float(duals[0]), price, rooms, rate)
+        return value, Prices(job, price, rooms, rate)

@@ -36,7 +36,7 @@ def worthy_chains(
     rate, job
         A chain is worth rate/T on top of φ(T), and costs `job` on top of its parts.
     """
-    found, ends, least = _below(parts, price, worth.starts, worth.slopes, worth.offsets, rate, job, -slack)
+    found, ends, least = _below(parts, price, worth, rate, job, -slack)
     return np.split(found, ends[:-1]) if ends.size else [], max(slack, -float(least))
 
 
@@ -44,9 +44,7 @@ def worthy_chains(
 def _below(
     parts: Parts,
     price: NDArray[np.float64],
-    starts: NDArray[np.float64],
-    slopes: NDArray[np.float64],
-    offsets: NDArray[np.float64],
+    worth: Worth,
     rate: float,
     job: float,
     ceiling: float,
@@ -62,19 +60,19 @@ def _below(
     stretches = [(price[cheap].sum(), parts.time_s[cheap].sum(), price[fast].sum(), parts.time_s[fast].sum())]
     for chain in (cheap, fast):
         d, t = price[chain].sum(), parts.time_s[chain].sum()
-        reduced = d + job - rate / t - worth_of(starts, slopes, offsets, t)
+        reduced = d + job - rate / t - worth_of(worth, t)
         least = min(least, reduced)
         if reduced < ceiling:
             found.append(chain)
     while stretches:
         d_a, t_a, d_b, t_b = stretches.pop()
-        corner = d_a + job - rate / t_b - worth_of(starts, slopes, offsets, t_b)
+        corner = d_a + job - rate / t_b - worth_of(worth, t_b)
         if d_b <= d_a or t_a <= t_b or corner >= max(least, ceiling):
             continue
         theta = (d_b - d_a) / (t_a - t_b)
         chain, _ = cheapest_chain(parts, price + theta * parts.time_s)
         d, t = price[chain].sum(), parts.time_s[chain].sum()
-        reduced = d + job - rate / t - worth_of(starts, slopes, offsets, t)
+        reduced = d + job - rate / t - worth_of(worth, t)
         least = min(least, reduced)
         if reduced < ceiling:
             found.append(chain)

@@ -20,9 +20,6 @@ from chainopt.jit import kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_GOLDEN = (math.sqrt(5) - 1) / 2
-_STEPS = 20
-
 
 class Served(NamedTuple):
     """v_x, and how much a little more of some chain adds to it.
@@ -97,32 +94,3 @@ def mean_and_weights(
         weights[n - 1] = max(above / rates[n - 1], 0.0)
         above += (n - 1 - mean) * share[n - 1]
     return mean, weights, max(further, 0.0)
-
-
-@kernel
-def best_step(
-    time_s: NDArray[np.float64],
-    jobs: NDArray[np.float64],
-    change: NDArray[np.float64],
-    longest: float,
-    most: float,
-    arrival_rate: float,
-) -> float:
-    """The s in [0, longest] at which M(min(v, most)) of jobs + s · change is least, by golden section."""
-    low, high = 0.0, longest
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    at_left = mean_served(time_s, jobs + left * change, most, arrival_rate)
-    at_right = mean_served(time_s, jobs + right * change, most, arrival_rate)
-    for _ in range(_STEPS):
-        if at_left < at_right:
-            high, right, at_right = right, left, at_left
-            left = high - _GOLDEN * (high - low)
-            at_left = mean_served(time_s, jobs + left * change, most, arrival_rate)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + _GOLDEN * (high - low)
-            at_right = mean_served(time_s, jobs + right * change, most, arrival_rate)
-    step = left if at_left < at_right else right
-    if mean_served(time_s, jobs + longest * change, most, arrival_rate) < min(at_left, at_right):
-        return longest
-    return step

@@ -260,7 +260,7 @@ class _Sizing:
         try:
             if self.target is None:
                 return not at_least(prove(only, Objective.RATE, limit), self.instance.design_rate)
-            proven = prove(only, Objective.RESPONSE_TIME, limit)
+            proven = prove(only, Objective.RESPONSE_TIME, limit, any_policy=True)
             fastest = self.target.least_s(self._fastest_s(only))
             return max(fastest, proven if self.target.probability is None else 0.0) > self.target.response_time_s
         except (InfeasibleError, UnstableError):

@@ -20,8 +20,8 @@ from chainopt.exact.allocations import Allocations
 from chainopt.exact.bounds import bound_from, envelope_of
 from chainopt.exact.least_mean import least_mean, least_sums
 from chainopt.exact.parts import Parts, parts_of
-from chainopt.exact.served import best_step, mean_and_weights, mean_served, served
-from chainopt.exact.worth import Worth
+from chainopt.exact.served import mean_and_weights, mean_served, served
+from chainopt.exact.worth import worth_above
 from chainopt.model import Instance, Objective
 from chainopt.queueing import birth_death_mean
 from tests.exact.test_bounds import all_chains
@@ -73,13 +73,6 @@ class TestServed:
             assert -(either[0] - either[1]) / (2 * h) == pytest.approx(weights[n], rel=1e-3, abs=1e-4 * mean)
         either = [mean_and_weights(rates, float(rates[-1]) + sign * h, arrival_rate)[0] for sign in (1, -1)]
         assert -(either[0] - either[1]) / (2 * h) == pytest.approx(further, rel=1e-3, abs=1e-4 * mean)
-
-    def test_best_step_is_the_best_of_many(self) -> None:
-        """From two slow jobs towards one fast one."""
-        time_s, jobs, change = np.array([1.0, 3.0]), np.array([0.0, 4.0]), np.array([1.0, -2.5])
-        step = best_step(time_s, jobs, change, 1.0, math.inf, 0.9)
-        values = [mean_served(time_s, jobs + s * change, math.inf, 0.9) for s in np.linspace(0, 1, 1001)]
-        assert mean_served(time_s, jobs + step * change, math.inf, 0.9) == pytest.approx(min(values), rel=1e-6)
 
 
 class TestLeastMean:
@@ -150,14 +143,22 @@ class TestLeastMean:
         assert least_mean(np.ones(3), ceilings, 10.0, 1.2, 4.0, 5.0, 100) == 4.0
 
 
-def worth_of_most(parts: Parts, chains: list[list[int]], worths: NDArray[np.float64], floor: float) -> float | None:
-    """The largest Σ φ x by a linear program over all chains, None where the rate is too much."""
-    rows = np.zeros((parts.first.size, len(chains)))
+def worth_of_most(
+    parts: Parts,
+    chains: list[list[int]],
+    worths: NDArray[np.float64],
+    floor: float,
+    least: float = 0.0,
+    most: float = 1e9,
+) -> float | None:
+    """The largest Σ φ x by a linear program over all chains, None where the rate or the number of jobs is too much."""
+    rows = np.zeros((parts.first.size + 2, len(chains)))
+    rows[-2], rows[-1] = -1, 1
     for k, chain in enumerate(chains):
         rows[0, k] = -1 / parts.time_s[chain].sum()
         for p in chain:
             rows[1 + parts.server[p], k] = parts.weight[p]
-    limits = np.concatenate(([-floor], np.ones(parts.first.size - 1)))
+    limits = np.concatenate(([-floor], np.ones(parts.first.size - 1), [-least, most]))
     solved = linprog(-worths, A_ub=rows, b_ub=limits, method="highs")
     return -float(solved.fun) if solved.status == 0 else None
 
@@ -173,11 +174,11 @@ def test_the_allocation_that_is_worth_most(instance: Instance, data: st.DataObje
     envelope = envelope_of(instance)
     allocations = Allocations(parts, envelope.chains, envelope.most_jobs)
     times = np.array([parts.time_s[chain].sum() for chain in chains])
-    most = allocations.most(Worth(np.ones(1), np.zeros(1)), 0.0, math.inf, 1e-6)
+    most = allocations.most(worth_above(np.ones(1), np.zeros(1)), 0.0, math.inf, 1e-6)
     count = data.draw(st.integers(1, 4))
     weights = np.array(data.draw(st.lists(st.floats(0.01, 2), min_size=count, max_size=count)))
     slopes = np.array(data.draw(st.lists(st.floats(0, 1), min_size=count, max_size=count))) / times.min()
-    worth = Worth(weights, slopes)
+    worth = worth_above(weights, slopes)
     by_hand = [sum(w * max(0.0, 1 / t - a) for w, a in zip(weights, slopes, strict=True)) for t in times.tolist()]
     assert worth.of(times) == pytest.approx(np.array(by_hand), abs=1e-12)
     attained = float(most.jobs @ (1 / allocations.time_s[: most.jobs.size]))
@@ -188,6 +189,31 @@ def test_the_allocation_that_is_worth_most(instance: Instance, data: st.DataObje
         assert found.bound >= truth * (1 - 1e-7) - 1e-9
         assert found.bound <= truth * (1 + 1e-5) + 1e-7
         assert found.jobs @ worth.of(allocations.time_s[: found.jobs.size]) <= truth * (1 + 1e-6) + 1e-7
+
+
+@settings(max_examples=60, deadline=None)
+@given(instance=instances(most_servers=4, most_blocks=5), data=st.data())
+def test_worth_most_with_so_many_jobs(instance: Instance, data: st.DataObject) -> None:
+    """The same with a least and a most number of jobs; where there is no such allocation, the bound is still one."""
+    parts = parts_of(instance)
+    chains = all_chains(parts)
+    if not chains:
+        return
+    envelope = envelope_of(instance)
+    least = data.draw(st.floats(0, 1)) * envelope.most_jobs
+    most = least + data.draw(st.floats(0.1, 5))
+    allocations = Allocations(parts, envelope.chains, most, least)
+    times = np.array([parts.time_s[chain].sum() for chain in chains])
+    worth = worth_above(np.ones(1), np.array([data.draw(st.floats(0, 1)) / times.min()]))
+    truth = worth_of_most(parts, chains, worth.of(times), 0.0, least, most)
+    found = allocations.most(worth, 0.0, math.inf, 1e-6)
+    if truth is None:
+        assert not found.jobs.any()
+        return
+    assert found.bound >= truth * (1 - 1e-7) - 1e-9
+    assert found.bound <= truth + 1e-4 * max(worth.of(times).max() * most, truth)
+    if found.jobs.any():
+        assert least * (1 - 1e-6) <= found.jobs.sum() <= most * (1 + 1e-6)
 
 
 @settings(max_examples=25, deadline=None)

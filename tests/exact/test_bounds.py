@@ -16,10 +16,10 @@ from chainopt.exact import bound
 from chainopt.exact.envelope import GAP, Envelope
 from chainopt.exact.parts import Parts, parts_of
 from chainopt.exact.pricing import cheapest_chain, worthy_chains
-from chainopt.exact.worth import Worth
+from chainopt.exact.worth import worth_above
 from chainopt.facade import AUTO, EXACT, methods
 from chainopt.model import Instance, Objective, Server, Service, Workload
-from chainopt.queueing import jffc
+from chainopt.queueing import jffc, jffc_bounds
 from tests.strategies import instances
 
 HEURISTICS = [method for method in methods() if method not in (AUTO, EXACT)]
@@ -67,7 +67,7 @@ def test_pricing_finds_the_least_of_all_chains(instance: Instance, data: st.Data
     price = np.array(data.draw(st.lists(st.floats(0, 2), min_size=parts.time_s.size, max_size=parts.time_s.size)))
     slack, rate, job = data.draw(st.floats(-2, 2)), data.draw(st.floats(0, 2)), data.draw(st.floats(-1, 1))
     weights = np.array(data.draw(st.lists(st.floats(0, 2), min_size=2, max_size=2)))
-    worth = Worth(weights, np.array(data.draw(st.lists(st.floats(0, 1), min_size=2, max_size=2))))
+    worth = worth_above(weights, np.array(data.draw(st.lists(st.floats(0, 1), min_size=2, max_size=2))))
     chains = all_chains(parts)
     chain, exists = cheapest_chain(parts, price)
     assert bool(chain.size) == exists == bool(chains)
@@ -120,14 +120,15 @@ def feasible(instance: Instance, method: str, objective: Objective) -> float | N
 @given(
     instance=instances(most_servers=8, most_blocks=8),
     chosen=st.lists(st.sampled_from(HEURISTICS), min_size=5, max_size=5, unique=True),
+    any_policy=st.booleans(),
 )
-def test_no_composition_is_better_than_the_bound(instance: Instance, chosen: list[str]) -> None:
+def test_no_composition_is_better_than_the_bound(instance: Instance, chosen: list[str], any_policy: bool) -> None:
     """Whatever methods find, on every objective; and where nothing can be found, they find nothing."""
     for objective in Objective:
         found = [feasible(instance, method, objective) for method in chosen]
         values = [value for value in found if value is not None]
         try:
-            proven = bound(instance, objective)
+            proven = bound(instance, objective, any_policy=any_policy)
         except (InfeasibleError, UnstableError):
             assert values == []
             continue
@@ -194,3 +195,24 @@ def test_no_chain_at_all() -> None:
     parts = Parts(np.array([0, 1, 2]), np.array([0, 1]), two, np.ones(2), two, np.ones(2), two, 3)
     chain, exists = cheapest_chain(parts, np.ones(2))
     assert (chain.size, exists) == (0, False)
+
+
+def test_jobs_that_stay_prove_more_than_jobs_that_move() -> None:
+    """Two job servers of 1 s and 3 s, at 0.9 jobs/s: most of what lies between the means of both is proven.
+
+    Where jobs move, v = (1, 4/3): Theorem 4's lower bound.
+    """
+    instance = Instance(
+        name="two",
+        service=Service(blocks=1, block_gb=1, cache_gb=1),
+        workload=Workload(arrival_rate=0.9),
+        servers=[
+            Server(id="fast", memory_gb=2, comm_s=0.5, comp_s_per_block=0.5),
+            Server(id="slow", memory_gb=2, comm_s=2.5, comp_s_per_block=0.5),
+        ],
+    )
+    exact = jffc(np.array([1.0, 1 / 3]), np.array([1, 1]), 0.9).mean_response_time_s
+    moving = jffc_bounds(np.array([1.0, 1 / 3]), np.array([1, 1]), 0.9)[0]
+    assert bound(instance, any_policy=True) == pytest.approx(moving, rel=5e-3)
+    assert bound(instance, any_policy=True) <= moving * (1 + 1e-9)
+    assert moving + 0.7 * (exact - moving) < bound(instance) <= exact

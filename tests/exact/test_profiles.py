@@ -22,7 +22,7 @@ from chainopt.exact.envelope import Envelope
 from chainopt.exact.parts import parts_of
 from chainopt.exact.profiled import Columns, ProfiledAllocations
 from chainopt.exact.profiles import best_profile, cheapest_partition
-from chainopt.exact.worth import RATE, Worth
+from chainopt.exact.worth import RATE, worth_above
 from chainopt.model import Instance, Server, Service, Workload
 from tests.strategies import instances
 
@@ -134,7 +134,7 @@ def test_every_composition_is_an_allocation_with_profiles(instance: Instance, da
     few = data.draw(st.sampled_from([1, 3, 100]))
     envelope = envelope_of(instance, entries=few)
     allocations = ProfiledAllocations(envelope.parts, Columns(envelope.chains, [], []), least, most)
-    for worth in (RATE, Worth(weights, slopes)):
+    for worth in (RATE, worth_above(weights, slopes)):
         attained = float(composition.capacities @ worth.of(times_s))
         floor = data.draw(st.floats(0, 1)) * composition.total_service_rate
         assert allocations.most(worth, floor, math.inf, 1e-4).bound >= attained * (1 - 1e-7)
