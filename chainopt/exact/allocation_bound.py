@@ -241,9 +241,8 @@ class Bounding:
     def _bounded(self, interval: _Interval) -> _Interval:
         """The interval with the best bound that was found."""
         objective = _Served(self._arrival_rate, interval.high)
-        mixture = Mixture(self._allocations, objective)
-        mixture.add(self._allocations.most(interval.worth, interval.low, self._deadline, _ROUGH).jobs)
-        mixture.add(self._fastest)
+        first = self._allocations.most(interval.worth, interval.low, self._deadline, _ROUGH).jobs
+        mixture = Mixture(self._allocations, objective, (first, self._fastest), _STANDSTILL / 10)
         before = math.inf
         gap = _ROUGH
         for _ in range(_ROUNDS):

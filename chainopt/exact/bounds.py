@@ -33,8 +33,8 @@ _INTEGRAL = 1e-6
 _STANDSTILL = 1e-6
 _SHARE, _SHARE_WITHOUT_PROFILES, _SHARE_FOR_ANY_POLICY = 0.1, 0.6, 0.4
 """Of the time for a bound on the mean response time, before numbers of job servers are looked at."""
-_FIRST_S = 1.0
-"""At least so much of it."""
+_FIRST_S, _LONGEST_S = 1.0, 10.0
+"""At least so much of it; and at most, where profiles are looked at for JFFC."""
 _FINE, _COARSE = 24, 12
 """So many servers that differ are told apart, for one allocation to begin with, and where they have profiles."""
 
@@ -95,7 +95,10 @@ def _response_bound(instance: Instance, begin: float, limit: float, *, hull: boo
         share = _SHARE_FOR_ANY_POLICY if with_profiles else 1.0
     else:
         share = _SHARE if with_profiles else _SHARE_WITHOUT_PROFILES
-    value = _for_any_policy(instance, begin + max(share * limit, min(limit, _FIRST_S)), hull=hull)
+    first = max(share * limit, min(limit, _FIRST_S))
+    if with_profiles and not any_policy:
+        first = min(first, _LONGEST_S)
+    value = _for_any_policy(instance, begin + first, hull=hull)
     if time.monotonic() < end and (with_profiles or not any_policy):
         coarse = envelope_of(instance, entries=_COARSE)
         response_bound(coarse, arrival_rate, end)

@@ -71,7 +71,9 @@ def jffc_response_by_job_servers(
             chains = allocations.useful
         return looked_at[least].bound
 
-    return _least(int(fine.most_jobs), bounded, profiles + _REFINEMENTS, proven, deadline)
+    most = int(fine.most_jobs)
+    at_once = bounded(1, most, proven, 0) if most and time.monotonic() < deadline else proven
+    return _least(most, bounded, profiles + _REFINEMENTS, at_once, deadline)
 
 
 def response_by_job_servers(

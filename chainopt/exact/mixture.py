@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
     from chainopt.exact.allocations import Allocations
     from chainopt.exact.profiled import ProfiledAllocations
 
-_CORRECTIONS, _CLOSE = 40, 1e-5
-_GOLDEN, _STEPS = (math.sqrt(5) - 1) / 2, 20
+_CORRECTIONS = 40
+_GOLDEN, _STEPS = (math.sqrt(5) - 1) / 2, 15
 
 
 class Objective(Protocol):
@@ -34,17 +34,37 @@ class Objective(Protocol):
 
 
 class Mixture:
-    """A convex combination of allocations."""
+    """A convex combination of allocations.
 
-    def __init__(self, allocations: Allocations | ProfiledAllocations, objective: Objective) -> None:
-        self._allocations, self._objective = allocations, objective
-        self._vertices: list[NDArray[np.float64]] = []
-        self._shares = np.zeros(0)
+    Parameters
+    ----------
+    vertices
+        To begin with; the first has all the share.
+    close
+        Corrections end where no shift promises more than this, relative.
+    """
+
+    def __init__(
+        self,
+        allocations: Allocations | ProfiledAllocations,
+        objective: Objective,
+        vertices: Iterable[NDArray[np.float64]],
+        close: float,
+    ) -> None:
+        self._allocations, self._objective, self._close = allocations, objective, close
+        self._vertices = list(vertices)
+        self._shares = np.zeros(len(self._vertices))
+        self._shares[0] = 1.0
+
+    @property
+    def used(self) -> list[NDArray[np.float64]]:
+        """The vertices that have a share."""
+        return [jobs for jobs, share in zip(self._vertices, self._shares, strict=True) if share > 0]
 
     def add(self, jobs: NDArray[np.float64]) -> None:
-        """A further allocation, with no share yet unless it is the first."""
+        """A further allocation, with no share yet."""
         self._vertices.append(jobs)
-        self._shares = np.append(self._shares, 0.0 if self._shares.size else 1.0)
+        self._shares = np.append(self._shares, 0.0)
 
     def correct(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Shift shares between vertices; the times of the chains, in order, and the jobs in them."""
@@ -59,7 +79,7 @@ class Mixture:
             scores = vertices @ worths
             best = int(np.argmax(scores))
             worst = int(np.argmin(np.where(self._shares > 0, scores, np.inf)))
-            if mean < math.inf and scores[best] - scores[worst] <= _CLOSE * mean:
+            if mean < math.inf and scores[best] - scores[worst] <= self._close * mean:
                 break
             longest = float(self._shares[worst])
             step = _best_step(self._along(time_s, jobs, vertices[best] - vertices[worst]), longest)

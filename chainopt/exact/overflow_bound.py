@@ -96,6 +96,7 @@ class _Overflow:
         self._hunt, self._fastest_s = hunt, fastest_s
         self._waiting = least_waiting(hunt)
         self.last_s = self._last(level)
+        self._time_s, self._ends_s = np.zeros(0), np.zeros(0)
 
     def mean(self, time_s: NDArray[np.float64], jobs: NDArray[np.float64]) -> float:
         planes = self._at(time_s, jobs)
@@ -161,19 +162,20 @@ class _Overflow:
         service = float(planes.ends_s[0]) + float(np.diff(planes.ends_s) @ ((1 - waiting) * planes.heights + waiting))
         return service + waiting * (1 / self._hunt.arrival_rate + 1 / spare + planes.total_rate / spare**2)
 
-    def always_waiting(self, last_s: float) -> float:
-        """Below the sum for q = 1, with planes up to there, for every composition.
+    def always_waiting(self, last_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Below the sum for q = 1, with planes up to some τ, for every composition.
 
         It has ∫ (1 - R_τ / λ) dτ; with c job servers up to the last τ, ∫ R_τ dτ = τ R_τ - c, and R_τ <= V(c).
         """
         hunt = self._hunt
-        lowered = float(np.max(last_s * hunt.ceilings - np.arange(hunt.ceilings.size)))
-        return last_s - (lowered - 1) / hunt.arrival_rate + 1 / (hunt.high - hunt.arrival_rate)
+        lowered = np.max(np.outer(last_s, hunt.ceilings) - np.arange(hunt.ceilings.size), axis=1)
+        least: NDArray[np.float64] = last_s - (lowered - 1) / hunt.arrival_rate
+        return least + 1 / (hunt.high - hunt.arrival_rate)
 
     def _last(self, level: float) -> float:
         """The last τ for which :meth:`always_waiting` is no less than that, or where it is largest."""
         times = np.linspace(self._fastest_s, _LAST * self._fastest_s, _LIMITS)
-        always = np.array([self.always_waiting(last) for last in times.tolist()])
+        always = self.always_waiting(times)
         enough = np.flatnonzero(always >= min(level, float(always.max())))
         return float(times[enough[-1]])
 
@@ -183,7 +185,10 @@ class _Overflow:
         if spare <= 0:
             return None
         last = min(float(time_s[-1]), self.last_s)
-        ends = np.union1d(np.linspace(self._fastest_s, last, _RANGES), time_s[time_s < last])
+        if time_s is not self._time_s:  # the same for many allocations
+            self._time_s = time_s
+            self._ends_s = np.union1d(np.linspace(self._fastest_s, last, _RANGES), time_s[time_s < last])
+        ends = self._ends_s
         counts, rates, shares, per_server, per_rate = overflow(self._hunt, ends, time_s, jobs)
         integrand = self._integrand(rates, shares)
         mean = float(ends[0] + np.diff(ends) @ np.maximum(integrand, 0.0))
@@ -302,7 +307,7 @@ class OverflowBounding:
         for _ in range(_LEVELS):
             objective = _Overflow(part.hunt, self._fastest_s, level)
             proven = self._least_sum(objective, part)
-            allowed = objective.always_waiting(objective.last_s)
+            allowed = float(objective.always_waiting(np.array([objective.last_s]))[0])
             part.bound = max(part.bound, min(proven, allowed) * (1 - _ROUNDING))
             if abs(proven - allowed) <= self._accuracy * allowed or time.monotonic() > self._deadline:
                 break
@@ -310,9 +315,7 @@ class OverflowBounding:
 
     def _least_sum(self, objective: _Overflow, part: _Part) -> float:
         """Proven for the least sum of planes and tangent, close to what some relaxed allocation attains."""
-        mixture = Mixture(self._allocations, objective)
-        for jobs in self._vertices:
-            mixture.add(jobs)
+        mixture = Mixture(self._allocations, objective, self._vertices, self._accuracy * _GAP)
         proven, attained = -math.inf, math.inf
         for _ in range(_ROUNDS):
             before = attained
@@ -320,17 +323,19 @@ class OverflowBounding:
             planes = objective.planes(*found)
             assert planes is not None, "an allocation is stable, so the best mixture is"
             attained = min(attained, planes.mean_s)
+            if time.monotonic() > self._deadline:
+                break
             planes = objective.with_heights(planes)
             jobs, most = self._allocations.most(objective.worth(planes), part.hunt.low, self._deadline, self._gap)
             value = objective.constant(planes) - most
             improved = value > proven + abs(proven) * _STANDSTILL
             proven = max(proven, value)
-            if proven >= attained * (1 - self._accuracy) or time.monotonic() > self._deadline:
+            if proven >= attained * (1 - self._accuracy):
                 break
             if not improved and attained >= before * (1 - _STANDSTILL):
                 break
-            self._vertices.append(jobs)
             mixture.add(jobs)
+        self._vertices = [self._vertices[0], *mixture.used]
         part.attained, part.slopes = attained, served(*found).slopes
         return proven
 
