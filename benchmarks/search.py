@@ -26,8 +26,7 @@ from chainopt.search import search
 LOADS = (0.15, 0.3, 0.45, 0.6)
 TINY, TINY_S = 500, 0.5
 LIMIT_S = 10.0
-BOUND_S = {10: 60, 20: 80, 30: 80, 40: 80, 100: 65, 200: 65}
-"""For the bound, by the number of servers."""
+BOUND_S = 50.0
 SCALE_S = 5.0
 HARD_LOADS = (0.8, 0.9, 0.95)
 
@@ -110,7 +109,7 @@ def bloom() -> list[str]:
         found = search(instance, time_limit_s=LIMIT_S)
         assert found.composition is not None
         assert found.value is not None
-        bound = chainopt.bound(instance, time_limit_s=BOUND_S[len(instance.servers)])
+        bound = chainopt.bound(instance, time_limit_s=BOUND_S)
         change, gap = (found.value / before - 1 if before else -math.inf), 1 - bound / found.value
         rows.append((len(instance.servers), change, gap))
         lines.append(
