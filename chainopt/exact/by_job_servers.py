@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _MOST_JOB_SERVERS = 150
 """Beyond, numbers of jobs matter little, and halving takes long."""
+_MOST_FOR_JFFC = 1_000
+"""The same without profiles, where planes take time that grows with the square."""
 _MOST_CELLS = 30_000_000
 """Of the dynamic program for a profile; beyond, it takes seconds and hundreds of megabytes."""
 _PATIENCE, _STANDSTILL = 40, 1e-3
@@ -72,6 +74,8 @@ def jffc_response_by_job_servers(
         return looked_at[least].bound
 
     most = int(fine.most_jobs)
+    if most > _MOST_FOR_JFFC:
+        return proven
     at_once = bounded(1, most, proven, 0) if most and time.monotonic() < deadline else proven
     return _least(most, bounded, profiles + _REFINEMENTS, at_once, deadline)
 
