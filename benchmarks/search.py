@@ -26,7 +26,7 @@ from chainopt.search import search
 LOADS = (0.15, 0.3, 0.45, 0.6)
 TINY, TINY_S = 500, 0.5
 LIMIT_S = 10.0
-BOUND_S = 50.0
+BOUND_S = 36.0
 SCALE_S = 5.0
 HARD_LOADS = (0.8, 0.9, 0.95)
 

@@ -22,7 +22,7 @@ from chainopt.jit import kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SOME = 1e-12
+_SOME, _LARGE = 1e-12, 1e100
 _DEPTH = 40
 """Halvings of a range of R."""
 
@@ -92,7 +92,9 @@ def overflow(
             k += 1
         total, by_count, by_rate = arrivals_per_loss(hunt, count, rate, ends_s[a + 1])
         found[0, a], found[1, a], found[2, a] = count, rate, 1 / total
-        found[3, a], found[4, a] = by_count / total**2, by_rate / total**2
+        # flat planes do where numbers overflow
+        fits = total < _LARGE
+        found[3, a], found[4, a] = by_count / total**2 if fits else 0.0, by_rate / total**2 if fits else 0.0
     return found
 
 

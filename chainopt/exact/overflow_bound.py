@@ -41,8 +41,8 @@ _FIRST, _LEVELS = 1.02, 6
 """So much more than what is known is tried to prove first; and so many levels in all."""
 _LINES, _BEYOND = 32, 1.05
 """Above v(n); and so much more than what was attained with fewer lines is tried to prove."""
-_LAST, _LIMITS = 10.0, 400
-"""The integral is over τ up to so many times that of the fastest chain at most; and so many limits are looked at."""
+_LAST, _HALVINGS = 10.0, 30
+"""The integral is over τ up to so many times that of the fastest chain; and halvings of a level that is too high."""
 _CLOSE, _ROUNDING = 1e-5, 1e-9
 
 
@@ -124,8 +124,9 @@ class _Overflow:
             per_server[a] = max(per_server[a], -per_rate[a] / ends[a + 1])
             here = per_server[a] + per_rate[a] / ends[a]
             if here > before:
-                per_server[a] *= before / here
-                per_rate[a] *= before / here
+                factor = max(before, 0.0) / here
+                per_server[a] *= factor
+                per_rate[a] *= factor
             before = per_server[a] + per_rate[a] / ends[a + 1]
         return planes
 
@@ -174,10 +175,23 @@ class _Overflow:
 
     def _last(self, level: float) -> float:
         """The last τ for which :meth:`always_waiting` is no less than that, or where it is largest."""
-        times = np.linspace(self._fastest_s, _LAST * self._fastest_s, _LIMITS)
-        always = self.always_waiting(times)
-        enough = np.flatnonzero(always >= min(level, float(always.max())))
-        return float(times[enough[-1]])
+        hunt, jobs = self._hunt, np.arange(self._hunt.ceilings.size)
+        rising, falling = hunt.ceilings < hunt.arrival_rate, hunt.ceilings > hunt.arrival_rate
+
+        def limits(level: float) -> tuple[float, float]:
+            """Where τ (1 - V(c) / λ) + c / λ + 1 / λ + 1 / (R - λ) is no less for all c."""
+            spare = jobs + 1 - hunt.arrival_rate * (level - 1 / (hunt.high - hunt.arrival_rate))
+            latest = np.min(spare[falling] / (hunt.ceilings[falling] - hunt.arrival_rate), initial=np.inf)
+            earliest = np.max(-spare[rising] / (hunt.arrival_rate - hunt.ceilings[rising]))
+            return max(float(earliest), self._fastest_s), float(latest)
+
+        earliest, latest = limits(level)
+        low, high = 0.0, level
+        for _ in range(_HALVINGS if earliest > latest else 0):
+            middle = (low + high) / 2
+            earliest, latest = limits(middle)
+            low, high = (middle, high) if earliest <= latest else (low, middle)
+        return min(max(limits(low)[1] if earliest > latest else latest, self._fastest_s), _LAST * self._fastest_s)
 
     def _at(self, time_s: NDArray[np.float64], jobs: NDArray[np.float64]) -> _Planes | None:
         total_rate = float(jobs @ (1 / time_s))
@@ -259,19 +273,25 @@ class OverflowBounding:
     def refine(self) -> None:
         """Prove more of the part with the least bound: by closer ceilings, and then by halving the range of its rates.
 
-        Where the total rate is so low that waiting alone makes up for more than was attained, nothing has to be proven.
+        Where the total rate is so low that waiting alone makes up for more than was attained, that is proven for a part
+        of its own.
         """
         part = min(self._parts, key=lambda part: part.bound)
         if part.attained == math.inf or time.monotonic() > self._deadline:
             return
         hunt = part.hunt
         if not part.lines:
-            waiting, target = least_waiting(hunt), part.attained * _BEYOND
+            waiting, target = least_waiting(hunt), max(part.attained, part.bound) * _BEYOND
             room = target - self._service_s - waiting / hunt.arrival_rate
-            low = min(hunt.arrival_rate + waiting / room, hunt.high) if room > 0 else hunt.high
-            part.hunt = hunt._replace(low=max(low, hunt.low))
+            low = hunt.arrival_rate + waiting / room if room > 0 else math.inf
+            if low >= min(hunt.high, self._fastest_rate):
+                part.bound = part.attained = target
+                return
+            if low > hunt.low:
+                below = Hunt(hunt.arrival_rate, np.minimum(hunt.ceilings, low), hunt.low, low)
+                self._parts.append(_Part(below, target, target, part.slopes, lines=True))
+                part.hunt = hunt._replace(low=low)
             self._with_lines(part)
-            part.bound = min(part.bound, target)
             return
         middle = (hunt.low + min(hunt.high, self._fastest_rate)) / 2
         if middle <= hunt.low:

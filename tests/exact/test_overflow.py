@@ -10,9 +10,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from chainopt.exact.allocations import Allocations
+from chainopt.exact.envelope import Envelope
 from chainopt.exact.overflow import Hunt, arrivals_per_loss, least_waiting, least_with
-from chainopt.exact.overflow_bound import _Overflow
+from chainopt.exact.overflow_bound import OverflowBounding, _Overflow
+from chainopt.exact.parts import parts_of
+from chainopt.exact.response_bound import response_bound
+from chainopt.model import Instance
 from chainopt.queueing import jffc
+from tests.exact.test_bounds import all_chains
+from tests.strategies import instances
 
 MOST = 4
 FASTEST_S = 1.0
@@ -179,8 +186,21 @@ class TestPlanes:
         for times_s in (at, *others):
             if (1 / times_s).sum() > arrival_rate * (1 + 1e-6):
                 below = objective.constant(planes) - float(worth.of(times_s).sum())
-                below = min(below, float(objective.always_waiting(planes.ends_s[-1:])[0]))
+                below = min(below, float(objective.always_waiting(np.array([objective.last_s]))[0]))
                 assert below <= mean_of(times_s, arrival_rate) * (1 + 1e-9)
+
+    @settings(max_examples=100, deadline=None)
+    @given(at=compositions(), load=st.floats(0.05, 0.95), factor=st.floats(0.2, 3.0))
+    def test_planes_go_as_far_as_they_may(self, at: np.ndarray, load: float, factor: float) -> None:
+        """Up to the last τ with so much where all jobs wait, or else to where that is largest."""
+        arrival_rate = load * float((1 / at).sum())
+        level = factor * mean_of(at, arrival_rate)
+        objective = _Overflow(hunt_for(arrival_rate), FASTEST_S, level)
+        grid = np.linspace(FASTEST_S, 10 * FASTEST_S, 2_000)
+        always = objective.always_waiting(grid)
+        found = float(objective.always_waiting(np.array([objective.last_s]))[0])
+        assert found >= min(level, float(always.max())) * (1 - 1e-3)
+        assert not (always[grid > objective.last_s * (1 + 1e-9)] > level * (1 + 1e-9)).any()
 
     def test_exact_where_all_are_as_fast(self) -> None:
         """Four job servers of one time: the sum of planes found there is the mean response time of M/M/4."""
@@ -189,3 +209,38 @@ class TestPlanes:
         planes = objective.planes(times_s, np.ones(4))
         assert planes is not None
         assert planes.mean_s == pytest.approx(mean_of(times_s, arrival_rate), rel=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(instance=instances(most_servers=4, most_blocks=4), load=st.floats(0.3, 0.999), data=st.data())
+def test_parts_never_prove_more_than_an_allocation_has(instance: Instance, load: float, data: st.DataObject) -> None:
+    """Whole numbers of jobs in chains of the relaxation, drawn while they fit, under JFFC; after every refinement."""
+    parts = parts_of(instance)
+    chains = all_chains(parts)
+    if not chains:
+        return
+    room, times = np.ones(parts.copies.size), []
+    for _ in range(8):
+        chain = data.draw(st.sampled_from(chains))
+        room_after = room.copy()
+        np.subtract.at(room_after, parts.server[chain], parts.weight[chain])
+        if (room_after >= -1e-12).all():
+            room = room_after
+            times.append(float(parts.time_s[chain].sum()))
+    if not times:
+        return
+    times_s = np.sort(np.array(times))
+    arrival_rate = load * float((1 / times_s).sum())
+    envelope = Envelope(parts)
+    response_bound(envelope, arrival_rate)
+    exact = mean_of(times_s, arrival_rate)
+    least = data.draw(st.integers(1, times_s.size))
+    most = data.draw(st.integers(times_s.size, times_s.size + 4))
+    allocations = Allocations(parts, envelope.chains, most, least)
+    bounding = OverflowBounding(allocations, most, envelope, arrival_rate, 0.0, 1e-3, math.inf)
+    before = bounding.bound
+    for _ in range(5):
+        assert before <= exact * (1 + 1e-9)
+        bounding.refine()
+        assert bounding.bound >= before * (1 - 1e-9)
+        before = bounding.bound
