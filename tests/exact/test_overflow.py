@@ -211,7 +211,7 @@ class TestPlanes:
         assert planes.mean_s == pytest.approx(mean_of(times_s, arrival_rate), rel=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(instance=instances(most_servers=4, most_blocks=4), load=st.floats(0.3, 0.999), data=st.data())
 def test_parts_never_prove_more_than_an_allocation_has(instance: Instance, load: float, data: st.DataObject) -> None:
     """Whole numbers of jobs in chains of the relaxation, drawn while they fit, under JFFC; after every refinement."""
