@@ -90,7 +90,8 @@ def bound(
 
 def _response_bound(instance: Instance, begin: float, limit: float, *, hull: bool, any_policy: bool) -> float:
     arrival_rate, end = float(instance.workload.arrival_rate), begin + limit
-    with_profiles = most_job_servers(envelope_of(instance, entries=_COARSE)) > 0
+    coarse = envelope_of(instance, entries=_COARSE)
+    with_profiles = most_job_servers(coarse) > 0
     if any_policy:
         share = _SHARE_FOR_ANY_POLICY if with_profiles else 1.0
     else:
@@ -100,7 +101,6 @@ def _response_bound(instance: Instance, begin: float, limit: float, *, hull: boo
         first = min(first, _LONGEST_S)
     value = _for_any_policy(instance, begin + first, hull=hull)
     if time.monotonic() < end and (with_profiles or not any_policy):
-        coarse = envelope_of(instance, entries=_COARSE)
         response_bound(coarse, arrival_rate, end)
         if any_policy:
             value = response_by_job_servers(coarse, arrival_rate, value, end)
