@@ -12,6 +12,7 @@ from chainopt.diagnosis import infeasibility
 from chainopt.errors import InfeasibleError, UnstableError
 from chainopt.exact.alike import alike
 from chainopt.exact.allocation_bound import allocation_bound
+from chainopt.exact.alone import most_alone
 from chainopt.exact.by_job_servers import (
     jffc_response_by_job_servers,
     least_job_servers,
@@ -80,7 +81,7 @@ def bound(
     value = bound_from(envelope, instance, objective, begin + share * limit)
     coarse = envelope_of(instance, entries=_COARSE)
     if objective is Objective.RATE:
-        return min(value, rate_by_job_servers(coarse, begin + limit))
+        return min(value, most_alone(envelope.parts), rate_by_job_servers(coarse, begin + limit))
     rate = instance.design_rate * (1 - RELATIVE_TOLERANCE)
     count = least_job_servers(coarse, rate, int(value), begin + limit)
     if count > envelope.most_jobs:

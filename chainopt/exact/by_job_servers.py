@@ -147,8 +147,9 @@ def most_job_servers(envelope: Envelope) -> int:
 
 def _rate(envelope: Envelope, columns: Columns, least: int, most: int, deadline: float) -> tuple[float, Columns]:
     """Proven: no composition with so many job servers has a larger rate. Also the columns to begin with next."""
+    envelope.solve(most, deadline)
     allocations = ProfiledAllocations(envelope.parts, columns, least, most)
-    proven = allocations.most(RATE, 0.0, deadline, _GAP).bound * (1 + _ROUNDING)
+    proven = allocations.most(RATE, 0.0, deadline, _GAP, envelope.prices(most)).bound * (1 + _ROUNDING)
     proven = min(proven, float(envelope.above(np.array([float(most)]))[0]))
     return proven, allocations.useful(columns)
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainopt.exact.master import Master
+from chainopt.exact.alone import prices_alone
+from chainopt.exact.master import Master, Prices
 from chainopt.exact.pricing import cheapest_chain, worthy_chains
 from chainopt.exact.worth import RATE
 
@@ -104,6 +105,13 @@ class Envelope:
         """Proven bound on the total service rate."""
         return float(self.above(np.array([self.most_jobs]))[0])
 
+    def prices(self, jobs: float) -> Prices:
+        """Those of the least line at so many jobs; without cuts only."""
+        assert not self.hull, "cuts have prices that lines do not tell"
+        at = np.argmin([slope * jobs + intercept for slope, intercept in self.lines])
+        rooms, parts = self.rooms[at], self.parts
+        return Prices(self.lines[at][0], (rooms / parts.copies)[parts.server] * parts.weight, rooms)
+
     def solve(self, jobs: float, deadline: float = math.inf, gap: float = GAP) -> None:
         """Prove lines that are close to V at so many jobs, until it is solved or time is out.
 
@@ -125,16 +133,17 @@ class Envelope:
 
     def _generate(self, jobs: float, deadline: float, gap: float, shares: NDArray[np.float64] | None = None) -> float:
         """Add chains until the least line is close; value of the program."""
-        best, best_prices = math.inf, None
+        best_prices = prices_alone(self.parts, jobs, shares)
+        best = _line(best_prices, jobs, shares)
+        self._add_line(best_prices.job, best_prices.rooms)
         while True:
             value, prices = self._master.solve(jobs, shares)
             added = 0
-            for weight in (_SMOOTHING, 0.0) if best_prices is not None else (0.0,):
-                mixed = prices if best_prices is None else prices.mixed(best_prices, weight)
+            for weight in (_SMOOTHING, 0.0):
+                mixed = prices.mixed(best_prices, weight)
                 chains, job = worthy_chains(self.parts, mixed.parts, RATE, mixed.job)
                 mixed = mixed._replace(job=job)
-                room = mixed.rooms.sum() if shares is None else mixed.rooms @ shares
-                line = mixed.job * jobs + float(room)
+                line = _line(mixed, jobs, shares)
                 if line < best:
                     best, best_prices = line, mixed
                     self._add_line(mixed.job, mixed.rooms)
@@ -147,3 +156,8 @@ class Envelope:
     def _add_line(self, slope: float, rooms: NDArray[np.float64]) -> None:
         self.lines.append((slope * (1 + _ROUNDING), float(rooms.sum()) * (1 + _ROUNDING)))
         self.rooms.append(rooms * (1 + _ROUNDING))
+
+
+def _line(prices: Prices, jobs: float, shares: NDArray[np.float64] | None) -> float:
+    """What the line of these prices is at so many jobs."""
+    return prices.job * jobs + float(prices.rooms.sum() if shares is None else prices.rooms @ shares)

@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from chainopt.exact.master import Prices
     from chainopt.exact.parts import Parts
     from chainopt.exact.worth import Worth
 
-_SMOOTHING = 0.7
+_SMOOTHING = 0.9
 _MISSING = 20.0
 """Price of a job without a chain, in what a job is worth at most; a block without servers costs that for all jobs."""
 _ARTIFICIAL, _TOLERANCE = 2, 1e-6
@@ -128,12 +129,20 @@ class ProfiledAllocations:
             [partition for column, partition in self._partitions.items() if column in self._useful],
         )
 
-    def most(self, worth: Worth, least_rate: float, deadline: float, gap: float) -> Most:
+    def most(self, worth: Worth, least_rate: float, deadline: float, gap: float, near: Prices | None = None) -> Most:
         """Of all allocations with at least this total rate, what is worth most, up to a relative gap.
 
         The bound is proven even where no allocation has the rate, or none so many job servers.
+
+        Parameters
+        ----------
+        near
+            Prices to begin with, as those without profiles; None for none.
         """
         best, best_prices = math.inf, None
+        if near is not None:
+            best_prices = _Prices(near.job, near.rate, near.parts, np.zeros(self._most + 1))
+            best, _ = self._price(best_prices, worth, least_rate, math.inf)
         self._solver.changeRowBounds(_RATE, least_rate / self._unit, highspy.kHighsInf)
         while True:
             worths = worth.of(self.time_s)

@@ -9,7 +9,7 @@ from chainopt.jit import interrupted
 from chainopt.model.composition import Composition
 from chainopt.model.solution import Objective
 from chainopt.search.budget import Budget
-from chainopt.search.choice import choose, generate
+from chainopt.search.choice import choose
 from chainopt.search.plan import follow
 from chainopt.search.problem import problem_of
 from chainopt.search.runs import Runs
@@ -125,5 +125,3 @@ def _anneal(runs: Runs, given: Placement | None) -> None:
     runs.ends.extend(starts)
     runs.note(starts[0].energy)
     follow(runs, starts, 0 if given is None else 1)
-    if runs.budget.timed and runs.lacks_rate:
-        generate(runs)

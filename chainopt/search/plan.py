@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from chainopt.search.candidates import Candidate, distinct, merged, next_of
+from chainopt.search.choice import generate
 from chainopt.search.disjoint import spare_chains
 from chainopt.search.starts import greedy_chains
 
@@ -52,7 +53,7 @@ _WARM, _HOT, _MILD = 0.05, 0.6, 0.03
 the energy by about as much as one server counts. Warm ones stay close to where they start, hot ones leave it; mild ones
 are for many servers, where there is time for few moves of each."""
 _GENERATING = 0.1
-"""Share of the time for allocations by column generation, where they are of use."""
+"""Share of the time for allocations by column generation, where they are of use: it takes too long for many servers."""
 
 _STRUNG = 2
 """The best GBP-CR placements, which annealings of strings start from in turn."""
@@ -103,8 +104,10 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
         disjoint = [runs.disjoint(_DISJOINT_OF_FEW, *chain) for chain in chains[:1]]
         strung = _strung(runs, chains, _STRINGS_OF_FEW)
         best, warm = _best_of_few(runs, starts, given, [*disjoint, *strung]), _WARM
-    generating = _GENERATING if runs.budget.timed and runs.lacks_rate else 0.0
-    runs.anneal(runs.budget.left - generating, warm, best)
+    generates = runs.budget.timed and runs.lacks_rate and servers <= _MANY
+    runs.anneal(runs.budget.left - (_GENERATING if generates else 0.0), warm, best)
+    if generates and runs.lacks_rate:
+        generate(runs)
 
 
 def _greedy_chains(runs: Runs, starts: list[Start]) -> list[Chains]:

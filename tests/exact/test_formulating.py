@@ -262,7 +262,7 @@ def test_cache_reservation_of_its_own() -> None:
         ("bprr", Options(objective=Objective.RATE), "the objective of bprr is response-time, not rate"),
         ("bprr", Options(jobs=5, limit=100), r"columns or more, the limit is 100"),
         ("helix", Options(limit=9), "the limit is 9"),
-        ("relaxation", Options(limit=1), "3 columns or more, the limit is 1"),
+        ("relaxation", Options(limit=1), r"\d columns or more, the limit is 1"),
         ("cache-allocation", Options(limit=1), "more than 1 chains"),
         ("cache-allocation", Options(placement="none"), "no placement rule 'none'; known are gbp-cr"),
         ("disjoint-chains", Options(cache_reservation=1, limit=2), "the limit is 2"),
