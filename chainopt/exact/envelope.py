@@ -124,6 +124,11 @@ class Envelope:
             value = self._generate(jobs, deadline, gap)
         self.points.append((jobs, value))
 
+    def sketch(self, jobs: float) -> None:
+        """Prove a line that is not far from V at so many jobs where there are many servers, at once."""
+        prices = prices_alone(self.parts, jobs)
+        self._add_line(prices.job, prices.rooms)
+
     def with_only(self, shares: NDArray[np.float64], jobs: float, deadline: float = math.inf) -> float:
         """V(n) if there is only so much of each server, shape (J,); lines that are close there are added.
 
@@ -141,7 +146,7 @@ class Envelope:
             added = 0
             for weight in (_SMOOTHING, 0.0):
                 mixed = prices.mixed(best_prices, weight)
-                chains, job = worthy_chains(self.parts, mixed.parts, RATE, mixed.job)
+                chains, job = worthy_chains(self.parts, mixed.parts, RATE, mixed.job, until=deadline)
                 mixed = mixed._replace(job=job)
                 line = _line(mixed, jobs, shares)
                 if line < best:

@@ -130,11 +130,16 @@ class _Overflow:
             before = per_server[a] + per_rate[a] / ends[a + 1]
         return planes
 
-    def with_heights(self, planes: _Planes) -> _Planes:
-        """The planes, proven."""
+    def with_heights(self, planes: _Planes, deadline: float) -> _Planes | None:
+        """The planes, proven; None if time is out before."""
         near = planes.counts.astype(np.int64)
         ranges = zip(planes.per_server, planes.per_rate, planes.ends_s[:-1], planes.ends_s[1:], near, strict=True)
-        return planes._replace(heights=np.array([least_with(self._hunt, *values, _CLOSE) for values in ranges]))
+        heights = []
+        for values in ranges:
+            if time.monotonic() > deadline:
+                return None
+            heights.append(least_with(self._hunt, *values, _CLOSE))
+        return planes._replace(heights=np.array(heights))
 
     def worth(self, planes: _Planes) -> Worth:
         """What a job is worth on a chain: by how much it lowers the planes and the tangent, in all.
@@ -340,12 +345,12 @@ class OverflowBounding:
         for _ in range(_ROUNDS):
             before = attained
             found = mixture.correct()
-            planes = objective.planes(*found)
-            assert planes is not None, "an allocation is stable, so the best mixture is"
-            attained = min(attained, planes.mean_s)
-            if time.monotonic() > self._deadline:
+            touching = objective.planes(*found)
+            assert touching is not None, "an allocation is stable, so the best mixture is"
+            attained = min(attained, touching.mean_s)
+            planes = objective.with_heights(touching, self._deadline)
+            if planes is None:
                 break
-            planes = objective.with_heights(planes)
             jobs, most = self._allocations.most(objective.worth(planes), part.hunt.low, self._deadline, self._gap)
             value = objective.constant(planes) - most
             improved = value > proven + abs(proven) * _STANDSTILL

@@ -6,6 +6,8 @@ vertex of the lower left hull of all (D, T), as in :mod:`chainopt.exact.columns`
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,12 +22,20 @@ if TYPE_CHECKING:
     from chainopt.exact.worth import Worth
 
 _ROUNDING = 1e-12
+_ALWAYS, _FEWEST, _PART_S = 10**9, 8, 1e-9
+"""Stretches that are looked at: without a limit, and at least; about how long each takes for a part and a block."""
 _AT_ONCE = 4
 """Numbers of blocks that a server may host, looked at in one pass of `_improve`, which is written for just so many."""
 
 
 def worthy_chains(
-    parts: Parts, price: NDArray[np.float64], worth: Worth, slack: float, rate: float = 0.0, job: float = 0.0
+    parts: Parts,
+    price: NDArray[np.float64],
+    worth: Worth,
+    slack: float,
+    rate: float = 0.0,
+    job: float = 0.0,
+    until: float = math.inf,
 ) -> tuple[list[NDArray[np.int64]], float]:
     """Chains that are worth more than they cost by more than the slack, and by how much any is at most, or the slack.
 
@@ -35,8 +45,14 @@ def worthy_chains(
         Of each part, not negative.
     rate, job
         A chain is worth rate/T on top of φ(T), and costs `job` on top of its parts.
+    until
+        When about to stop looking for further chains, as `time.monotonic` counts; what is said of any still holds.
     """
-    found, ends, least = _below(parts, price, worth, rate, job, -slack)
+    looks = _ALWAYS
+    if until < math.inf:
+        each_s = _PART_S * parts.blocks.size * parts.total
+        looks = max(_FEWEST, int(min((until - time.monotonic()) / each_s, looks)))
+    found, ends, least = _below(parts, price, worth, rate, job, -slack, looks)
     return np.split(found, ends[:-1]) if ends.size else [], max(slack, -float(least))
 
 
@@ -48,8 +64,11 @@ def _below(
     rate: float,
     job: float,
     ceiling: float,
+    looks: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
     """Chains whose D - φ(T) is below `ceiling`, one after another, where they end, and the least D - φ(T).
+
+    If there are so many `looks` at stretches, no more, the last is a lower bound.
 
     A stretch of the hull between two vertices A, cheap and slow, and B, dear and fast, is left out if its corner
     (D_A, T_B) is no better than what is sought, for no chain on the stretch is.
@@ -69,6 +88,10 @@ def _below(
         corner = d_a + job - rate / t_b - worth_of(worth, t_b)
         if d_b <= d_a or t_a <= t_b or corner >= max(least, ceiling):
             continue
+        if looks == 0:
+            least = min(least, corner)
+            continue
+        looks -= 1
         theta = (d_b - d_a) / (t_a - t_b)
         chain, _ = cheapest_chain(parts, price + theta * parts.time_s)
         d, t = price[chain].sum(), parts.time_s[chain].sum()

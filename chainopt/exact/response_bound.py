@@ -24,6 +24,9 @@ _MOST_STATES = 100_000
 ACCURACY = 2e-3
 """Relative difference of the bounds from the lines above and the points below V at which refinement ends."""
 
+_SKETCHED = 12
+"""Numbers of jobs, from 1 to the most, with a line to begin with."""
+
 
 def response_bound(envelope: Envelope, arrival_rate: float, deadline: float = math.inf) -> float:
     """Proven lower bound on the mean response time, seconds; infinite where no stable composition exists.
@@ -32,6 +35,8 @@ def response_bound(envelope: Envelope, arrival_rate: float, deadline: float = ma
     """
     # beyond the last state the process is given the largest rate there is, which is at least V
     jobs = np.append(np.arange(1.0, min(math.ceil(envelope.most_jobs), _MOST_STATES)), envelope.most_jobs)
+    for n in np.geomspace(1.0, jobs[-1], _SKETCHED):
+        envelope.sketch(n)
     solved = {0.0}
     while True:
         above, below = envelope.above(jobs), envelope.below(jobs)

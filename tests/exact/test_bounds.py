@@ -85,6 +85,9 @@ def test_pricing_finds_the_least_of_all_chains(instance: Instance, data: st.Data
     for vertex in found:
         assert sorted(vertex.tolist()) in [sorted(c) for c in chains]
         assert reduced(vertex.tolist()) < -slack + 1e-9
+    some, bounded = worthy_chains(parts, price, worth, slack, rate, job, until=0.0)  # too late to look for all
+    assert len(some) <= len(found)
+    assert bounded >= max(slack, -least) - 1e-9
 
 
 @settings(max_examples=60, deadline=None)

@@ -178,7 +178,10 @@ class TestPlanes:
         planes = objective.planes(time_s[order], jobs[order])
         assume(planes is not None)
         assert planes is not None
-        planes = objective.with_heights(planes)
+        if planes.counts.size:
+            assert objective.with_heights(planes, 0.0) is None  # too late
+        planes = objective.with_heights(planes, math.inf)
+        assert planes is not None
         worth = objective.worth(planes)
         grid = np.linspace(FASTEST_S, 12.0, 300)
         assert (np.diff(worth.of(grid)) <= 1e-9).all()
