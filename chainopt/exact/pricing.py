@@ -68,7 +68,7 @@ def _below(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
     """Chains whose D - φ(T) is below `ceiling`, one after another, where they end, and the least D - φ(T).
 
-    If there are so many `looks` at stretches, no more, the last is a lower bound.
+    After so many `looks` at stretches no further ones are looked at, and the last of these is a lower bound.
 
     A stretch of the hull between two vertices A, cheap and slow, and B, dear and fast, is left out if its corner
     (D_A, T_B) is no better than what is sought, for no chain on the stretch is.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from chainopt.errors import InfeasibleError, UnstableError
 from chainopt.exact import bound
 from chainopt.exact.envelope import GAP, Envelope
 from chainopt.exact.parts import Parts, parts_of
-from chainopt.exact.pricing import cheapest_chain, worthy_chains
-from chainopt.exact.worth import worth_above
+from chainopt.exact.pricing import _below, cheapest_chain, worthy_chains
+from chainopt.exact.worth import RATE, worth_above
 from chainopt.facade import AUTO, EXACT, methods
 from chainopt.model import Instance, Objective, Server, Service, Workload
 from chainopt.queueing import jffc, jffc_bounds
@@ -85,9 +86,24 @@ def test_pricing_finds_the_least_of_all_chains(instance: Instance, data: st.Data
     for vertex in found:
         assert sorted(vertex.tolist()) in [sorted(c) for c in chains]
         assert reduced(vertex.tolist()) < -slack + 1e-9
-    some, bounded = worthy_chains(parts, price, worth, slack, rate, job, until=0.0)  # too late to look for all
-    assert len(some) <= len(found)
-    assert bounded >= max(slack, -least) - 1e-9
+    assert worthy_chains(parts, price, worth, slack, rate, job, until=0.0)[1] >= max(slack, -least) - 1e-9
+
+
+def test_pricing_that_stops_early_still_bounds_all_chains() -> None:
+    """Prices at which the best chain is neither the cheapest nor the fastest, which are all that is seen at first."""
+    servers = [Server(id=f"s{j}", memory_gb=4, comm_s=0.2 * j, comp_s_per_block=2 / (j + 1)) for j in range(5)]
+    service = Service(blocks=6, block_gb=1, cache_gb=0.25)
+    parts = parts_of(Instance(name="x", service=service, workload=Workload(arrival_rate=1), servers=servers))
+    chains, rng, missed = all_chains(parts), np.random.default_rng(1), 0
+    for _ in range(40):
+        price = rng.uniform(0, 0.1, parts.time_s.size)
+        least = min(float(price[chain].sum() - 1 / parts.time_s[chain].sum()) for chain in chains)
+        for looks in range(4):
+            found, ends, proven = _below(parts, price, RATE, 0.0, 0.0, math.inf, looks)
+            assert proven <= least + 1e-12
+            seen = [chain.astype(np.int64) for chain in np.split(found, ends[:-1])]
+            missed += min(float(price[chain].sum() - 1 / parts.time_s[chain].sum()) for chain in seen) > least + 1e-9
+    assert missed > 10
 
 
 @settings(max_examples=60, deadline=None)
