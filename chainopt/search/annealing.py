@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from chainopt.jit import kernel
+from chainopt.search.compositions import Composed, recompose, store
 from chainopt.search.disjoint import Disjoint, change, order_chains, revert, settle
 from chainopt.search.energy import energy
 from chainopt.search.moves import move
@@ -201,6 +202,48 @@ def anneal_strings(
         if value < best:
             best = value
             assign(state, best_state)
+    energies[0], energies[1], energies[2] = current, best, above
+    return looks
+
+
+@kernel
+def anneal_compositions(
+    problem: Problem,
+    state: Composed,
+    best_state: Composed,
+    ranges: Ranges,
+    rounds: Rounds,
+    energies: NDArray[np.float64],
+    rng: np.random.Generator,
+    begin: int,
+    end: int,
+    share: float,
+    hot: float,
+    cold: float,
+) -> int:
+    """Like `anneal`, for placements with chains of their own; `ranges` are those of the state, without quotas."""
+    current, best, above = energies[0], energies[1], energies[2]
+    log_hot, fall = np.log(hot), np.log(cold / hot)
+    looks = 0
+    for i in range(begin, end):
+        chains = recompose(problem, ranges, rounds, state, rng)
+        if chains == 0:
+            take_back(problem, ranges)
+            continue
+        ceiling = current - np.exp(log_hot + fall * min(i * share, 1.0)) * np.log(1.0 - rng.random())
+        order = np.argsort(rounds.ticks[:chains])
+        rates, capacities = rounds.rates[order], rounds.capacities[order]
+        value, gap = energy(problem, rates, capacities, problem.blocks, ceiling, TRUST * above)
+        looks += 1
+        if value >= ceiling:
+            take_back(problem, ranges)
+            continue
+        keep(ranges)
+        store(ranges, rounds, chains, state)
+        current, above = value, gap
+        if value < best:
+            best = value
+            store(ranges, rounds, chains, best_state)
     energies[0], energies[1], energies[2] = current, best, above
     return looks
 

@@ -34,6 +34,8 @@ class Candidate:
         The best that annealings made of it.
     failures
         Annealings since it became better; those that came to the very same state count twice, for another one will too.
+    turns
+        Annealings so far.
     improved
         Whether the last annealing made it better.
     """
@@ -41,6 +43,7 @@ class Candidate:
     origin: Start
     best: Start
     failures: int = 0
+    turns: int = 0
     improved: bool = False
 
     @property
@@ -50,6 +53,7 @@ class Candidate:
 
     def take(self, ended: Start) -> None:
         """Take down how an annealing ended."""
+        self.turns += 1
         self.improved = ended.energy < self.best.energy - SAME
         again = abs(ended.energy - self.best.energy) <= _EQUAL
         self.failures = 0 if self.improved else self.failures + (2 if again else 1)

@@ -16,13 +16,16 @@ from chainopt.model.placement import Placement
 from chainopt.model.solution import Objective
 from chainopt.quantity import RELATIVE_TOLERANCE
 from chainopt.queueing.exact import NODES
+from chainopt.search.compositions import carry_over
 from chainopt.search.energy import energy, energy_of, objective_value
-from chainopt.search.rounds import allocate
+from chainopt.search.rounds import allocate, open_servers
 from chainopt.search.truncation import best_truncation
 
 if TYPE_CHECKING:
-    from chainopt.search.ranges import Ranges
+    from numpy.typing import NDArray
+
     from chainopt.search.runs import Runs
+    from chainopt.search.starts import Start
 
 _COMPARED = 4
 """States of which the exact value is computed in the end."""
@@ -54,7 +57,7 @@ def choose(runs: Runs, given: Composition | None) -> tuple[Composition | None, f
     ends = sorted(runs.ends, key=lambda state: state.energy)[:_COMPARED]
     candidates = [] if given is None else [given]
     candidates += runs.better
-    candidates += [found for state in ends if (found := _composition(runs, state.ranges)) is not None]
+    candidates += [found for state in ends if (found := _composition(runs, state)) is not None]
     best: Composition | None = None
     best_key = (2, 0.0)
     for candidate in candidates:
@@ -79,22 +82,27 @@ def _key(runs: Runs, composition: Composition) -> tuple[int, float]:
     return 0, value
 
 
-def _composition(runs: Runs, ranges: Ranges) -> Composition | None:
+def _composition(runs: Runs, state: Start) -> Composition | None:
     """The composition of a state, of the job servers those that are best."""
-    chains = allocate(runs.problem, ranges, runs.rounds)
+    ranges, rounds = state.ranges, runs.rounds
+    if state.composed is None:
+        chains = allocate(runs.problem, ranges, rounds)
+    else:
+        open_servers(runs.problem, ranges, rounds)
+        chains = carry_over(runs.problem, ranges, rounds, state.composed)
     if not chains:
         return None
-    rounds = runs.rounds
+    order = np.argsort(rounds.ticks[:chains], kind="stable")
     first, hops = rounds.chain_first, rounds.hops
-    servers = [hops[first[k] : first[k + 1]].tolist() for k in range(chains)]
-    capacities = rounds.capacities[:chains].copy()
+    servers = [hops[first[k] : first[k + 1]].tolist() for k in order]
+    rates, capacities = rounds.rates[order], rounds.capacities[order]
     placement = Placement(ranges.start, ranges.stop)
     whole = Composition.of(runs.instance, placement, servers, capacities.tolist())
     if runs.objective is Objective.JOB_SERVERS:
         return fewest_job_servers(whole, runs.instance.design_rate) or whole
-    if runs.objective is Objective.RATE or objective_value(runs.problem, _energy(runs, chains), 0) is None:
+    if runs.objective is Objective.RATE or objective_value(runs.problem, _energy(runs, rates, capacities), 0) is None:
         return whole
-    ticks, jobs = best_truncation(rounds.rates[:chains], capacities, runs.problem.rate, NODES)
+    ticks, jobs = best_truncation(rates, capacities, runs.problem.rate, NODES)
     least = ticks / 10.0**runs.instance.time.places
     if value_of(runs.instance, whole, runs.objective) <= least * (1 + RELATIVE_TOLERANCE):
         return whole  # chains that do no harm stay: they help when traffic is not Poisson
@@ -103,6 +111,6 @@ def _composition(runs: Runs, ranges: Ranges) -> Composition | None:
     return whole.select(kept, np.minimum(capacities, jobs - before)[kept])
 
 
-def _energy(runs: Runs, chains: int) -> float:
-    value, _ = energy(runs.problem, runs.rounds.rates[:chains], runs.rounds.capacities[:chains], 0, math.inf, 0.0)
+def _energy(runs: Runs, rates: NDArray[np.float64], capacities: NDArray[np.int64]) -> float:
+    value, _ = energy(runs.problem, rates, capacities, 0, math.inf, 0.0)
     return float(value)

@@ -177,14 +177,15 @@ def move(problem: Problem, ranges: Ranges, rng: np.random.Generator) -> bool:
     """
     if problem.free.size == 0 or rng.random() < 0.06:
         return restrain(problem, ranges, rng)
-    changed = _move_blocks(problem, ranges, rng)
+    changed = move_blocks(problem, ranges, rng)
     if changed and rng.random() < _WITH_QUOTA / ranges.start.size:
         restrain(problem, ranges, rng)
     return changed
 
 
 @kernel
-def _move_blocks(problem: Problem, ranges: Ranges, rng: np.random.Generator) -> bool:
+def move_blocks(problem: Problem, ranges: Ranges, rng: np.random.Generator) -> bool:
+    """One move, of a kind that is drawn, without quotas; False if it changes nothing."""
     kind = rng.random()
     if kind < 0.30:
         return reposition(problem, ranges, rng)

@@ -169,7 +169,7 @@ def _best_of_few(runs: Runs, starts: list[Start], given: int, others: list[Start
 
 
 def _best_of(runs: Runs, starts: list[Start], given: int, others: list[Start]) -> Start:
-    """Anneal what the servers host, for the best states of all kinds in turn; the best that came out."""
+    """Anneal the best states of all kinds in turn, with chains of their own and with GCA's; the best that came out."""
     states = (starts[:given] + distinct([*starts[given:], *others]))[:_REFINED]
     candidates = merged([Candidate(state, runs.anneal(_REFINING, _WARM, state)) for state in states])
     temperatures = _TEMPERATURES if others else _TEMPERATURES_WITHOUT_CHAINS
@@ -179,7 +179,8 @@ def _best_of(runs: Runs, starts: list[Start], given: int, others: list[Start]) -
             ended = runs.anneal(_STEP, _HOT, candidates[step % len(candidates)].best)
             candidates = merged([*candidates, Candidate(ended, ended)])
             continue
-        candidate.take(runs.anneal(_STEP, temperatures[candidate.failures], candidate.start))
+        anneal = runs.anneal if candidate.turns % 2 else runs.compose
+        candidate.take(anneal(_STEP, temperatures[candidate.failures], candidate.start))
         candidates = merged(candidates)
     return candidates[0].best
 

@@ -6,7 +6,7 @@ of the model, and how many blocks may be loaded anew.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chainopt.search.problem import Problem
+
+State = TypeVar("State", bound=tuple[Any, ...])
 
 
 class Ranges(NamedTuple):
@@ -63,6 +65,11 @@ def ranges_of(problem: Problem, start: NDArray[np.int64], stop: NDArray[np.int64
     )
     ranges.counts[1] = sum(_moved_blocks(problem, j, ranges.start[j], ranges.stop[j]) for j in range(start.size))
     return ranges
+
+
+def copy_of(state: State) -> State:
+    """The same in arrays of its own."""
+    return type(state)(*(array.copy() for array in state))
 
 
 @kernel

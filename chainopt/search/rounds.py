@@ -104,16 +104,35 @@ def rounds_for(problem: Problem) -> Rounds:
 @kernel
 def allocate(problem: Problem, ranges: Ranges, rounds: Rounds) -> int:
     """Chains of these ranges by GCA, into `rounds`, and their number."""
+    if open_servers(problem, ranges, rounds):
+        return fill(problem, ranges, rounds, 0, rounds.ticks.size)
+    return 0
+
+
+@kernel
+def open_servers(problem: Problem, ranges: Ranges, rounds: Rounds) -> bool:
+    """Make all slots and quotas free; whether any server stops at the end of the model."""
     end = _sort_by_stop(problem, ranges, rounds)
-    complete = rounds.boundary[end] == problem.blocks
-    k = 0
-    while k < rounds.ticks.size:
-        _find_paths(problem, ranges, rounds, end, k == 0)
-        if not complete or rounds.time[end] >= NEVER:
+    if rounds.boundary[end] == problem.blocks:
+        return True
+    _find_paths(problem, ranges, rounds, end, True)  # tells how far they come
+    return False
+
+
+@kernel
+def fill(problem: Problem, ranges: Ranges, rounds: Rounds, count: int, most: int) -> int:
+    """Add chains by GCA on what is free beside the first `count`, at most so many; number of all chains then."""
+    end = rounds.before[problem.blocks]
+    last = min(count + most, rounds.ticks.size)
+    anew = True
+    while count < last:
+        _find_paths(problem, ranges, rounds, end, anew)
+        if rounds.time[end] >= NEVER:
             break
-        _take_path(problem, ranges, rounds, k, end)
-        k += 1
-    return k
+        _take_path(problem, ranges, rounds, count, end)
+        anew = False
+        count += 1
+    return count
 
 
 @kernel

@@ -11,14 +11,22 @@ import numpy as np
 from chainopt.exact.enumeration import value_of
 from chainopt.model.solution import Objective
 from chainopt.placement.greedy import pinned_ranges
-from chainopt.search.annealing import Standing, anneal, anneal_disjoint, anneal_strings, look
+from chainopt.search.annealing import (
+    Standing,
+    anneal,
+    anneal_compositions,
+    anneal_disjoint,
+    anneal_strings,
+    look,
+)
 from chainopt.search.branching import MOST_SERVERS, better_allocation
+from chainopt.search.compositions import composed_of
 from chainopt.search.disjoint import blocks_for, disjoint_of, hosted_ranges, order_chains
 from chainopt.search.energy import FALLS_SHORT, energy, energy_of, objective_value
-from chainopt.search.ranges import Ranges, ranges_of
-from chainopt.search.rounds import rounds_for
+from chainopt.search.ranges import copy_of, ranges_of
+from chainopt.search.rounds import allocate, rounds_for
 from chainopt.search.starts import Start
-from chainopt.search.strings import copy_of, lay, strings_of
+from chainopt.search.strings import lay, strings_of
 from chainopt.topology import NEVER
 
 if TYPE_CHECKING:
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
     from chainopt.model.instance import Instance
     from chainopt.search.budget import Budget
     from chainopt.search.problem import Problem
+    from chainopt.search.ranges import Ranges
 
     Progress = Callable[["Moment"], None]
 
@@ -99,10 +108,13 @@ class Runs:
         return self.objective is Objective.RATE or self.best >= FALLS_SHORT
 
     def anneal(self, share: float, hot: float, start: Start) -> Start:
-        """Anneal what the servers host."""
+        """Anneal what the servers host, with the chains that GCA makes."""
         self.annealed += 1
-        ranges = Ranges(*(array.copy() for array in start.ranges))
-        standing = Standing(np.array([start.energy, start.energy, 0.0]), *(array.copy() for array in ranges[:4]))
+        ranges = copy_of(start.ranges)
+        first = start.energy
+        if start.composed is not None:
+            first, _ = look(self.problem, ranges, self.rounds, math.inf, 0.0)
+        standing = Standing(np.array([first, first, 0.0]), *(array.copy() for array in ranges[:4]))
         servers = ranges.start.size
 
         def run(begin: int, end: int, each: float) -> int:
@@ -121,6 +133,33 @@ class Runs:
         finally:  # Ctrl-C too
             self.ends.append(ended())
         self._branch(self.ends[-1])
+        return self.ends[-1]
+
+    def compose(self, share: float, hot: float, start: Start) -> Start:
+        """Anneal what the servers host together with their chains; without these if there are none."""
+        problem, rounds, composed = self.problem, self.rounds, start.composed
+        if composed is None:
+            chains = allocate(problem, start.ranges, rounds)
+            if chains == 0:
+                return self.anneal(share, hot, start)
+            composed = composed_of(start.ranges, rounds, chains)
+        self.annealed += 1
+        state, best = copy_of(composed), copy_of(composed)
+        ranges = ranges_of(problem, state.start, state.stop)
+        energies = np.array([start.energy, start.energy, 0.0])
+        servers = state.start.size
+
+        def run(begin: int, end: int, each: float) -> int:
+            temperatures = hot / servers, _COLD / servers
+            return anneal_compositions(
+                problem, state, best, ranges, rounds, energies, self.rng, begin, end, each, *temperatures
+            )
+
+        try:
+            self.budget.spend(share, run, lambda: self.note(float(energies[1])))
+        finally:  # Ctrl-C too
+            ended = ranges_of(problem, best.start, best.stop)
+            self.ends.append(Start(float(energies[1]), ended, start.reservation, best))
         return self.ends[-1]
 
     def disjoint(self, share: float, chain: NDArray[np.int64], jobs: NDArray[np.int64]) -> Start:

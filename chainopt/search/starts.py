@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chainopt.model.instance import Instance
+    from chainopt.search.compositions import Composed
     from chainopt.search.problem import Problem
     from chainopt.search.rounds import Rounds
 
@@ -40,11 +41,14 @@ class Start(NamedTuple):
         The state.
     reservation
         c that it was made for, None where there is none.
+    composed
+        The ranges with their chains, None where these are GCA's.
     """
 
     energy: float
     ranges: Ranges
     reservation: int | None
+    composed: Composed | None = None
 
 
 def starts_of(

@@ -81,11 +81,6 @@ def strings_of(problem: Problem, chain: NDArray[np.int64], jobs: NDArray[np.int6
     )
 
 
-def copy_of(state: Strings) -> Strings:
-    """The same in arrays of its own."""
-    return Strings(*(array.copy() for array in state))
-
-
 @kernel
 def assign(source: Strings, target: Strings) -> None:
     """Make a state of the same shape the same as another."""

@@ -17,9 +17,9 @@ from chainopt.search import search, strings
 from chainopt.search.annealing import anneal_strings, look
 from chainopt.search.disjoint import blocks_for
 from chainopt.search.problem import Problem, problem_of
-from chainopt.search.ranges import Ranges, ranges_of
+from chainopt.search.ranges import Ranges, copy_of, ranges_of
 from chainopt.search.rounds import rounds_for
-from chainopt.search.strings import Strings, assign, copy_of, lay, rearrange, strings_of
+from chainopt.search.strings import Strings, assign, lay, rearrange, strings_of
 from tests.strategies import instances
 
 BLOOM = Path(__file__).parents[2] / "instances" / "bloom" / "bloom-ripe-j20-eta20-s1-medium.json"
