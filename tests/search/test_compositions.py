@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import chainopt
 from chainopt.exact.enumeration import value_of
 from chainopt.model import BlockRange, Composition, Instance, Objective, Placement, Server, Service, Workload
 from chainopt.placement import random_placement
+from chainopt.search import search
 from chainopt.search.annealing import anneal_compositions, look
 from chainopt.search.compositions import Composed, carry_over, composed_of, recompose, store
 from chainopt.search.energy import FALLS_SHORT, energy_of, objective_value
@@ -24,6 +27,10 @@ from tests.strategies import instances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+BLOOM = Path(__file__).parents[2] / "instances" / "bloom" / "bloom-ripe-j20-eta20-s1-medium.json"
 
 
 def chains_of(rounds: Rounds, count: int) -> list[tuple[tuple[int, ...], int]]:
@@ -110,12 +117,18 @@ def test_moves_leave_compositions_that_nothing_can_be_added_to(instance: Instanc
 
 def check_slots(instance: Instance, composition: Composition) -> None:
     """Slots suffice, and what is left is too little for another job: GCA finds no chain on it."""
+    left = check_slots_suffice(instance, composition)
+    assert not reaches_the_end(composition.placement, left.tolist(), instance.service.blocks)
+
+
+def check_slots_suffice(instance: Instance, composition: Composition) -> NDArray[np.int64]:
+    """What is left of them."""
     left = instance.memory.slots(composition.placement.sizes)
     for chain in composition.chains:
         for server, blocks in zip(chain.servers, chain.blocks, strict=True):
             left[server] -= chain.capacity * blocks
     assert left.min() >= 0
-    assert not reaches_the_end(composition.placement, left.tolist(), instance.service.blocks)
+    return left
 
 
 def reaches_the_end(placement: Placement, left: Sequence[int], blocks: int, boundary: int = 0) -> bool:
@@ -190,3 +203,15 @@ def test_gives_a_fast_chain_up_for_two_slow_ones() -> None:
     anneal_compositions(problem, state, best, ranges, rounds, energies, rng, 0, 300, 1 / 300, 0.05, 0.001)
     assert sorted(chain.servers for chain in composition_of(instance, best).chains) == [(1, 0), (2, 0)]
     assert objective_value(problem, float(energies[1]), instance.time.places) == pytest.approx(4.7554, rel=1e-4)
+
+
+def test_keeps_to_the_limit_on_moved_blocks() -> None:
+    """With 20 servers, so that compositions are annealed; blocks hosted where the reference has none are 15 at most."""
+    instance = chainopt.read_instance(BLOOM)
+    reference = chainopt.compose(instance, "gbp-cr+gca", stop="rate").composition.placement
+    found = search(instance, iterations=20_000, reference=reference, max_moved_blocks=15).composition
+    assert found is not None
+    pairs = zip(found.placement.start, found.placement.stop, reference.start, reference.stop, strict=True)
+    moved = sum(len({*range(a, b)} - {*range(c, d)}) for a, b, c, d in pairs)
+    assert 0 < moved <= 15
+    check_slots_suffice(instance, found)
