@@ -17,10 +17,10 @@ import numpy as np
 from chainopt.jit import kernel
 from chainopt.search.compositions import Composed, recompose, store
 from chainopt.search.disjoint import Disjoint, change, order_chains, revert, settle
-from chainopt.search.energy import energy
+from chainopt.search.energy import energy, needed_rate
 from chainopt.search.moves import move
 from chainopt.search.ranges import Ranges, keep, take_back
-from chainopt.search.rounds import Rounds, allocate
+from chainopt.search.rounds import HOPELESS, Rounds, allocate
 from chainopt.search.strings import Strings, assign, lay, rearrange
 from chainopt.topology import NEVER
 
@@ -54,8 +54,10 @@ class Standing(NamedTuple):
 
 @kernel
 def look(problem: Problem, ranges: Ranges, rounds: Rounds, ceiling: float, gain: float) -> tuple[float, float]:
-    """Energy of a state, see `energy`."""
-    chains = allocate(problem, ranges, rounds)
+    """Energy of a state, see `energy`; infinite where it is known early to be no less than the ceiling."""
+    chains = allocate(problem, ranges, rounds, needed_rate(problem, ceiling))
+    if chains == HOPELESS:
+        return np.inf, 0.0
     reach = problem.blocks if chains else _reach(problem, rounds)
     return energy(problem, rounds.rates[:chains], rounds.capacities[:chains], reach, ceiling, gain)
 
@@ -226,15 +228,15 @@ def anneal_compositions(
     log_hot, fall = np.log(hot), np.log(cold / hot)
     looks = 0
     for i in range(begin, end):
-        chains = recompose(problem, ranges, rounds, state, rng)
-        if chains == 0:
+        ceiling = current - np.exp(log_hot + fall * min(i * share, 1.0)) * np.log(1.0 - rng.random())
+        chains = recompose(problem, ranges, rounds, state, needed_rate(problem, ceiling), rng)
+        looks += chains != 0
+        if chains <= 0:
             take_back(problem, ranges)
             continue
-        ceiling = current - np.exp(log_hot + fall * min(i * share, 1.0)) * np.log(1.0 - rng.random())
         order = np.argsort(rounds.ticks[:chains])
         rates, capacities = rounds.rates[order], rounds.capacities[order]
         value, gap = energy(problem, rates, capacities, problem.blocks, ceiling, TRUST * above)
-        looks += 1
         if value >= ceiling:
             take_back(problem, ranges)
             continue

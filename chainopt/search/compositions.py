@@ -21,7 +21,7 @@ import numpy as np
 
 from chainopt.jit import kernel
 from chainopt.search.moves import draw, move_blocks
-from chainopt.search.rounds import fill, open_servers
+from chainopt.search.rounds import HOPELESS, fill, open_servers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,13 +86,17 @@ def store(ranges: Ranges, rounds: Rounds, count: int, target: Composed) -> None:
 
 
 @kernel
-def recompose(problem: Problem, ranges: Ranges, rounds: Rounds, state: Composed, rng: np.random.Generator) -> int:
+def recompose(
+    problem: Problem, ranges: Ranges, rounds: Rounds, state: Composed, needed: float, rng: np.random.Generator
+) -> int:
     """One move, into `ranges` and `rounds`; number of chains, 0 if it changes nothing or leaves no chain.
 
     Parameters
     ----------
     ranges
         What the servers of the state host, without quotas.
+    needed
+        As in `allocate`, which see for `HOPELESS` too.
     """
     moves = problem.free.size > 0 and rng.random() >= _CHAINS_ONLY
     if moves and not move_blocks(problem, ranges, rng):
@@ -104,7 +108,9 @@ def recompose(problem: Problem, ranges: Ranges, rounds: Rounds, state: Composed,
         for _ in range(1 if moves else 1 + draw(rng, _MOST_RUINED)):
             _ruin(ranges, rounds, draw(rng, kept), rng)
         found = _take_other(problem, ranges, rounds, kept, rng)
-    found = fill(problem, ranges, rounds, found, rounds.ticks.size)
+    found = fill(problem, ranges, rounds, found, rounds.ticks.size, needed)
+    if found == HOPELESS:
+        return HOPELESS
     _unite(rounds, kept, found)
     return _squeeze(rounds, found)
 

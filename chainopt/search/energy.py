@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 FALLS_SHORT = 200.0
 """Energy from which on the total service rate falls short; logarithms of times in ticks are below."""
-_SLOPE = 20.0
-"""Energy of a missing total service rate, for each multiple of the rate asked for."""
 _NODES = 8
 """Chebyshev nodes of the search; a relative error of about 1e-7 of the mean, 1e-4 at most."""
 
@@ -54,7 +52,7 @@ def energy(
         How much the energy is expected to be above the bound at least; 0 for certain.
     """
     if rates.size == 0:
-        return FALLS_SHORT + _SLOPE * (2.0 - reach / problem.blocks), 0.0
+        return FALLS_SHORT + 2.0 - reach / problem.blocks, 0.0
     total = 0.0
     for k in range(rates.size):
         total += capacities[k] * rates[k]
@@ -62,16 +60,33 @@ def energy(
         return -np.log(total), 0.0
     if problem.objective == JOB_SERVERS:
         if total < problem.rate:
-            return FALLS_SHORT + _SLOPE * (1.0 - total / problem.rate), 0.0
+            return FALLS_SHORT + 1.0 - total / problem.rate, 0.0
         return np.log(jobs_for(rates, capacities, problem.rate)), 0.0
     if total * (1 - RELATIVE_TOLERANCE) <= problem.rate:
-        return FALLS_SHORT + _SLOPE * max(1.0 - total / problem.rate, 0.0), 0.0
+        return FALLS_SHORT + max(1.0 - total / problem.rate, 0.0), 0.0
     least = np.log(birth_death_mean(rates, capacities, total, problem.rate) / problem.rate)
     if least + gain >= ceiling:
         return least + gain, 0.0
     mean, _ = best_truncation(rates, capacities, problem.rate, _NODES)
     value = np.log(mean)
     return value, value - least
+
+
+@kernel
+def needed_rate(problem: Problem, ceiling: float) -> float:
+    """Total service rate without which the energy is not below a ceiling.
+
+    A stable one has a mean response time of 1 / (ν - λ) at least, for jobs do not depart faster than at the rate ν.
+    """
+    if problem.objective == RATE:
+        needed = np.exp(-ceiling)
+    elif ceiling >= FALLS_SHORT:
+        needed = problem.rate * (1.0 - (ceiling - FALLS_SHORT))
+    elif problem.objective == JOB_SERVERS:
+        needed = problem.rate
+    else:
+        needed = problem.rate + np.exp(-ceiling)
+    return float(needed * (1 - RELATIVE_TOLERANCE))
 
 
 @kernel

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from chainopt.jit import kernel
 from chainopt.search.ranges import host, limit
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
 
     from chainopt.search.problem import Problem
     from chainopt.search.ranges import Ranges
 
 _FARTHEST_STEP = 3
 """Blocks by which a boundary moves at most."""
+_REORDERS = 0.2
+"""Share of the moves of blocks that change the order of servers."""
+_LONGEST_ROW = 7
+"""Servers that change their order at most."""
 _WITH_QUOTA = 1.5
 """Share of the moves of blocks that come with a quota, times the number of servers."""
 
@@ -151,6 +157,54 @@ def slide(problem: Problem, ranges: Ranges, rng: np.random.Generator) -> bool:
 
 
 @kernel
+def reorder(problem: Problem, ranges: Ranges, rng: np.random.Generator) -> bool:
+    """Of servers that host one range after another, the first and the last change places, or only one of them its own.
+
+    All host as many blocks as before, so that those between them slide.
+    """
+    row = np.empty(_LONGEST_ROW, dtype=np.int64)
+    count = _draw_row(problem, ranges, row, rng)
+    if count < 2:
+        return False
+    block, first, last = ranges.start[row[0]], row[0], row[count - 1]
+    kind = draw(rng, 3)
+    if kind == 0:
+        row[0], row[count - 1] = last, first
+    elif kind == 1:
+        for i in range(count - 1):
+            row[i] = row[i + 1]
+        row[count - 1] = first
+    else:
+        for i in range(count - 1, 0, -1):
+            row[i] = row[i - 1]
+        row[0] = last
+    changed = False
+    for j in row[:count]:
+        size = ranges.stop[j] - ranges.start[j]
+        changed |= host(problem, ranges, j, block, block + size)
+        block += size
+    return changed
+
+
+@kernel
+def _draw_row(problem: Problem, ranges: Ranges, row: NDArray[np.int64], rng: np.random.Generator) -> int:
+    """Write up to a drawn number of servers without pins, each of which starts where the one before stops; how many."""
+    row[0] = problem.free[draw(rng, problem.free.size)]
+    count, most = 1, 2 + draw(rng, row.size - 1)
+    while count < most:
+        stop, offset = ranges.stop[row[count - 1]], draw(rng, problem.free.size)
+        for n in range(problem.free.size):
+            j = problem.free[(n + offset) % problem.free.size]
+            if ranges.start[j] == stop < ranges.stop[j]:
+                row[count] = j
+                count += 1
+                break
+        else:
+            break
+    return count
+
+
+@kernel
 def empty(problem: Problem, ranges: Ranges, rng: np.random.Generator) -> bool:
     """A server hosts nothing."""
     return host(problem, ranges, problem.free[draw(rng, problem.free.size)], 0, 0)
@@ -187,6 +241,9 @@ def move(problem: Problem, ranges: Ranges, rng: np.random.Generator) -> bool:
 def move_blocks(problem: Problem, ranges: Ranges, rng: np.random.Generator) -> bool:
     """One move, of a kind that is drawn, without quotas; False if it changes nothing."""
     kind = rng.random()
+    if kind < _REORDERS:
+        return reorder(problem, ranges, rng)
+    kind = (kind - _REORDERS) / (1 - _REORDERS)
     if kind < 0.30:
         return reposition(problem, ranges, rng)
     if kind < 0.50:

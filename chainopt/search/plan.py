@@ -2,7 +2,10 @@
 
 Which of the few deep basins an annealing ends in is a matter of chance, so there are many short ones first: of disjoint
 chains, and of strings up to `_MANY` servers. What servers host is annealed from the best of them, and at last from the
-best of all. Shares are of the whole budget.
+best of all. Shares are of the whole budget, temperatures are divided by the number of servers.
+
+Where a larger total service rate is what is needed, moves change the energy by less, and temperatures are lower. Few
+basins are deeper than others there, so that up to `_MANY` servers a single slow annealing gets farthest.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import numpy as np
 from chainopt.search.candidates import Candidate, distinct, merged, next_of
 from chainopt.search.choice import generate
 from chainopt.search.disjoint import spare_chains
+from chainopt.search.runs import COLD
 from chainopt.search.starts import greedy_chains
 
 if TYPE_CHECKING:
@@ -49,9 +53,11 @@ class _Batch(NamedTuple):
 _FEW, _MANY = 10, 60
 """Servers up to which there is a plan for few, and beyond which for many."""
 _WARM, _HOT, _MILD = 0.05, 0.6, 0.03
-"""Temperatures at the beginning of an annealing of what servers host, divided by the number of servers: a move changes
-the energy by about as much as one server counts. Warm ones stay close to where they start, hot ones leave it; mild ones
-are for many servers, where there is time for few moves of each."""
+"""Temperatures at the beginning of an annealing of what servers host: a move changes the energy by about as much as one
+server counts. Warm ones stay close to where they start, hot ones leave it; mild ones are for many servers, where there
+is time for few moves of each."""
+_SLOW_FOR_RATE, _MILD_FOR_RATE = (0.05, 0.01), (0.0015, 0.00015)
+"""At the beginning and at the end of that one, and of those beyond `_MANY` servers."""
 _GENERATING = 0.1
 """Share of the time for allocations by column generation, where they are of use: it takes too long for many servers."""
 
@@ -61,11 +67,13 @@ _STRINGS, _STRINGS_OF_FEW = _Batch(48, 0.4, 50, fewest=5), _Batch(16, 0.32, 2_00
 """Beyond `_FEW` servers their moves are for each pair of servers."""
 _HOT_STRINGS, _COLD_STRINGS = (0.8, 0.08), (0.4, 0.03)
 """Temperatures of one of several annealings of strings, and of a single one."""
+_STRINGS_FOR_RATE = (0.1, 0.01)
 
 _DISJOINT_OF_FEW = 0.03
 _BRIEF_STARTS, _BRIEF, _LONGER = 10, 0.02, 0.04
 """States that annealings of what few servers host start from, the share for each, and for those from the best two."""
 
+_DISJOINT_TEMPERATURES, _DISJOINT_FOR_RATE = (0.4, 0.008), (0.02, 0.0004)
 _DISJOINT, _DISJOINT_KEPT = _Batch(4, 0.05, 15), 2
 """Annealings of disjoint chains, and how many of them are gone on with."""
 _REFINED, _REFINING = 10, 0.006
@@ -93,19 +101,26 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
     """
     chains = _greedy_chains(runs, starts)
     servers = runs.problem.comm.size
+    hot, cold = _WARM, COLD
     if servers > _MANY:
         disjoint = _disjoint(runs, chains, _DISJOINT_OF_MANY)
-        best, warm = _best_of_many(runs, starts, given, disjoint), _MILD
+        best = _best_of_many(runs, starts, given, disjoint)
+        hot, cold = _mild(runs)
     elif servers > _FEW:
         disjoint = sorted(_disjoint(runs, chains, _DISJOINT), key=_energy)[:_DISJOINT_KEPT]
-        strung = _strung(runs, chains, _STRINGS._replace(moves=_STRINGS.moves * servers))
-        best, warm = _best_of(runs, starts, given, [*disjoint, *strung]), _WARM
+        batch = _STRINGS._replace(moves=_STRINGS.moves * servers)
+        others = [*disjoint, *_strung(runs, chains, batch, _STRINGS_FOR_RATE if runs.lacks_rate else None)]
+        if runs.lacks_rate:
+            best = min([*starts, *others], key=_energy)
+            hot, cold = _SLOW_FOR_RATE
+        else:
+            best = _best_of(runs, starts, given, others)
     else:
-        disjoint = [runs.disjoint(_DISJOINT_OF_FEW, *chain) for chain in chains[:1]]
+        disjoint = [_one_disjoint(runs, _DISJOINT_OF_FEW, chain) for chain in chains[:1]]
         strung = _strung(runs, chains, _STRINGS_OF_FEW)
-        best, warm = _best_of_few(runs, starts, given, [*disjoint, *strung]), _WARM
+        best = _best_of_few(runs, starts, given, [*disjoint, *strung])
     generates = runs.budget.timed and runs.lacks_rate and servers <= _MANY
-    runs.anneal(runs.budget.left - (_GENERATING if generates else 0.0), warm, best)
+    runs.anneal(runs.budget.left - (_GENERATING if generates else 0.0), hot, best, cold)
     if generates and runs.lacks_rate:
         generate(runs)
 
@@ -124,14 +139,20 @@ def _greedy_chains(runs: Runs, starts: list[Start]) -> list[Chains]:
 
 def _disjoint(runs: Runs, chains: list[Chains], batch: _Batch) -> list[Start]:
     """Annealings of disjoint chains, from all of these in turn."""
-    return _several(runs, chains, batch, lambda each, chain, _: runs.disjoint(each, *chain))
+    return _several(runs, chains, batch, lambda each, chain, _: _one_disjoint(runs, each, chain))
 
 
-def _strung(runs: Runs, chains: list[Chains], batch: _Batch) -> list[Start]:
-    """Annealings of strings; one that is alone is less hot."""
+def _one_disjoint(runs: Runs, share: float, chain: Chains) -> Start:
+    return runs.disjoint(share, *chain, *(_DISJOINT_FOR_RATE if runs.lacks_rate else _DISJOINT_TEMPERATURES))
+
+
+def _strung(
+    runs: Runs, chains: list[Chains], batch: _Batch, for_rate: tuple[float, float] | None = None
+) -> list[Start]:
+    """Annealings of strings; one that is alone is less hot, and those for the rate have temperatures of their own."""
 
     def anneal(each: float, chain: Chains, alone: bool) -> Start:
-        return runs.string(each, *chain, *(_COLD_STRINGS if alone else _HOT_STRINGS))
+        return runs.string(each, *chain, *(for_rate or (_COLD_STRINGS if alone else _HOT_STRINGS)))
 
     return _several(runs, chains[:_STRUNG], batch, anneal)
 
@@ -191,10 +212,16 @@ def _best_of_many(runs: Runs, starts: list[Start], given: int, others: list[Star
     ended = []
     for state in states:
         before = runs.budget.done
-        ended.append(runs.anneal(_REFINING_OF_MANY, _MILD, state))
+        hot, cold = _mild(runs)
+        ended.append(runs.anneal(_REFINING_OF_MANY, hot, state, cold))
         if runs.budget.done - before < _MOVES_OF_MANY * runs.problem.comm.size:
             break
     return min([*starts, *others, *ended], key=_energy)
+
+
+def _mild(runs: Runs) -> tuple[float, float]:
+    """Temperatures for what many servers host."""
+    return _MILD_FOR_RATE if runs.lacks_rate else (_MILD, COLD)
 
 
 def _energy(state: Start) -> float:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from chainopt.search.ranges import Ranges
 
 NONE, UNKNOWN = -1, -2
+HOPELESS = -1
+"""In place of a number of chains, where the total service rate cannot become what is needed."""
+_ROUNDING = 1e-6
+"""More than rounding makes of a whole number of jobs, and less than one slot is of a job."""
 _ROUNDS_A_SERVER = 8
 """Rounds after which the allocation ends, for each server; it takes about one for two servers."""
 
@@ -50,6 +54,8 @@ class Rounds(NamedTuple):
     fastest
         Server of the fastest arc from one boundary, the second, to another, the first, `NONE` where there is none,
         `UNKNOWN` where it was not needed yet, shape (L + 2, L + 2).
+    inverse, passing
+        1/n, and how many more jobs can be at block n at once, shape (L + 1,) each.
     """
 
     ticks: NDArray[np.int64]
@@ -69,6 +75,8 @@ class Rounds(NamedTuple):
     slower: NDArray[np.bool_]
     lowest: NDArray[np.int64]
     fastest: NDArray[np.int64]
+    inverse: NDArray[np.float64]
+    passing: NDArray[np.int64]
 
 
 def rounds_for(problem: Problem) -> Rounds:
@@ -98,14 +106,22 @@ def rounds_for(problem: Problem) -> Rounds:
         np.zeros(ends, dtype=np.bool_),
         integers(ends),
         np.zeros((ends, ends), dtype=np.int64),
+        1.0 / np.maximum(np.arange(problem.blocks + 1), 1),
+        integers(problem.blocks + 1),
     )
 
 
 @kernel
-def allocate(problem: Problem, ranges: Ranges, rounds: Rounds) -> int:
-    """Chains of these ranges by GCA, into `rounds`, and their number."""
+def allocate(problem: Problem, ranges: Ranges, rounds: Rounds, needed: float = 0.0) -> int:
+    """Chains of these ranges by GCA, into `rounds`, and their number.
+
+    Parameters
+    ----------
+    needed
+        Total service rate, jobs per tick; `HOPELESS` is returned as soon as it turns out that it is not reached.
+    """
     if open_servers(problem, ranges, rounds):
-        return fill(problem, ranges, rounds, 0, rounds.ticks.size)
+        return fill(problem, ranges, rounds, 0, rounds.ticks.size, needed)
     return 0
 
 
@@ -120,19 +136,47 @@ def open_servers(problem: Problem, ranges: Ranges, rounds: Rounds) -> bool:
 
 
 @kernel
-def fill(problem: Problem, ranges: Ranges, rounds: Rounds, count: int, most: int) -> int:
-    """Add chains by GCA on what is free beside the first `count`, at most so many; number of all chains then."""
+def fill(problem: Problem, ranges: Ranges, rounds: Rounds, count: int, most: int, needed: float = 0.0) -> int:
+    """Add chains by GCA on what is free beside the first `count`, at most so many; number of all chains then.
+
+    Parameters
+    ----------
+    needed
+        As in `allocate`.
+    """
     end = rounds.before[problem.blocks]
     last = min(count + most, rounds.ticks.size)
+    total, room = 0.0, 0
+    if needed > 0.0:
+        room = _room(problem, ranges, rounds)
+        for k in range(count):
+            total += rounds.capacities[k] * rounds.rates[k]
     anew = True
     while count < last:
         _find_paths(problem, ranges, rounds, end, anew)
         if rounds.time[end] >= NEVER:
             break
+        if needed > 0.0 and total + room / rounds.time[end] < needed:
+            return HOPELESS
         _take_path(problem, ranges, rounds, count, end)
+        total += rounds.capacities[count] * rounds.rates[count]
+        room -= rounds.capacities[count]
         anew = False
         count += 1
     return count
+
+
+@kernel
+def _room(problem: Problem, ranges: Ranges, rounds: Rounds) -> int:
+    """Jobs that can be added at most: no more than pass any block, and each stays at a server until its last block."""
+    passing, inverse = rounds.passing, rounds.inverse
+    passing[: problem.blocks] = 0
+    for j in range(ranges.start.size):
+        free, stop = rounds.residual[j], ranges.stop[j]
+        for b in range(ranges.start[j], stop):
+            passing[b] += int(free * inverse[stop - b] + _ROUNDING)
+    room: int = passing[: problem.blocks].min()
+    return room
 
 
 @kernel

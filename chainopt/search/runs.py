@@ -42,9 +42,8 @@ if TYPE_CHECKING:
 
     Progress = Callable[["Moment"], None]
 
-_COLD = 0.003
+COLD = 0.003
 """Temperature at the end of an annealing of what servers host, divided by the number of servers."""
-_HOT_DISJOINT, _COLD_DISJOINT = 0.4, 0.008
 _BRANCHING = 20
 """Slices of branch and bound for the allocation of a placement."""
 
@@ -107,7 +106,7 @@ class Runs:
         """Whether a larger total service rate is what is needed."""
         return self.objective is Objective.RATE or self.best >= FALLS_SHORT
 
-    def anneal(self, share: float, hot: float, start: Start) -> Start:
+    def anneal(self, share: float, hot: float, start: Start, cold: float = COLD) -> Start:
         """Anneal what the servers host, with the chains that GCA makes."""
         self.annealed += 1
         ranges = copy_of(start.ranges)
@@ -119,7 +118,7 @@ class Runs:
 
         def run(begin: int, end: int, each: float) -> int:
             return anneal(
-                self.problem, ranges, self.rounds, standing, self.rng, begin, end, each, hot / servers, _COLD / servers
+                self.problem, ranges, self.rounds, standing, self.rng, begin, end, each, hot / servers, cold / servers
             )
 
         def ended() -> Start:
@@ -150,7 +149,7 @@ class Runs:
         servers = state.start.size
 
         def run(begin: int, end: int, each: float) -> int:
-            temperatures = hot / servers, _COLD / servers
+            temperatures = hot / servers, COLD / servers
             return anneal_compositions(
                 problem, state, best, ranges, rounds, energies, self.rng, begin, end, each, *temperatures
             )
@@ -162,7 +161,9 @@ class Runs:
             self.ends.append(Start(float(energies[1]), ended, start.reservation, best))
         return self.ends[-1]
 
-    def disjoint(self, share: float, chain: NDArray[np.int64], jobs: NDArray[np.int64]) -> Start:
+    def disjoint(
+        self, share: float, chain: NDArray[np.int64], jobs: NDArray[np.int64], hot: float, cold: float
+    ) -> Start:
         """Anneal disjoint chains, and place them."""
         self.annealed += 1
         state = disjoint_of(self.problem, chain, jobs)
@@ -173,9 +174,9 @@ class Runs:
         servers = chain.size
 
         def run(begin: int, end: int, each: float) -> int:
-            hot, cold = _HOT_DISJOINT / servers, _COLD_DISJOINT / servers
+            temperatures = hot / servers, cold / servers
             return anneal_disjoint(
-                self.problem, state, energies, best_chain, best_jobs, self.rng, begin, end, each, hot, cold
+                self.problem, state, energies, best_chain, best_jobs, self.rng, begin, end, each, *temperatures
             )
 
         try:

@@ -98,7 +98,7 @@ def test_moves_leave_compositions_that_nothing_can_be_added_to(instance: Instanc
     rng = np.random.default_rng(seed)
     for _ in range(40):
         before = ranges.start.tolist(), ranges.stop.tolist()
-        count = recompose(problem, ranges, rounds, state, rng)
+        count = recompose(problem, ranges, rounds, state, 0.0, rng)
         assert not ranges.entry.any()
         if count == 0 or rng.random() < 0.3:
             take_back(problem, ranges)

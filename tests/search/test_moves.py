@@ -23,6 +23,7 @@ MOVES = [
     moves.shift_boundary,
     moves.resize,
     moves.slide,
+    moves.reorder,
     moves.empty,
     moves.restrain,
     moves.move,
@@ -82,6 +83,50 @@ def test_moves_keep_the_rules(kind: object, instance: Instance, seed: int, most:
             assert all(np.array_equal(a, b) for a, b in zip(before, ranges[:4], strict=True))
             assert ranges.counts[1] == moved
         keep(ranges)
+
+
+def test_servers_in_a_row_change_their_order(worked_example: Instance) -> None:
+    """Servers 0, 3 and 4 host [0, 1), [1, 2) and [2, 3): whatever order comes out, no other server moves."""
+    problem = problem_of(worked_example, Objective.RESPONSE_TIME)
+    start, stop = np.array([0, 0, 0, 1, 2]), np.array([1, 0, 0, 2, 3])
+    rng = np.random.default_rng(0)
+    orders = set()
+    for _ in range(200):
+        ranges = ranges_of(problem, start, stop)
+        if moves.reorder(problem, ranges, rng):
+            assert np.array_equal(ranges.stop - ranges.start, stop - start)
+            orders.add(tuple(sorted((0, 3, 4), key=ranges.start.__getitem__)))
+            assert sorted(ranges.start[[0, 3, 4]].tolist()) == [0, 1, 2]
+    # of 0, 3, 4: both ends exchanged, the first last, the last first; of 0, 3 and of 3, 4 alone: exchanged
+    assert orders == {(4, 3, 0), (3, 4, 0), (4, 0, 3), (3, 0, 4), (0, 4, 3)}
+
+
+def test_servers_between_those_that_change_places_slide(worked_example: Instance) -> None:
+    """Server 1 hosts [0, 2), server 4 [2, 3): in the other order [0, 1) and [1, 3)."""
+    problem = problem_of(worked_example, Objective.RESPONSE_TIME)
+    ranges = ranges_of(problem, np.array([0, 0, 0, 0, 2]), np.array([0, 2, 0, 0, 3]))
+    rng = np.random.default_rng(0)
+    while not moves.reorder(problem, ranges, rng):
+        keep(ranges)
+    assert (ranges.start[[1, 4]].tolist(), ranges.stop[[1, 4]].tolist()) == ([1, 0], [3, 1])
+
+
+@pytest.mark.parametrize("objective", Objective)
+@settings(max_examples=60, deadline=None)
+@given(instances(), st.integers(0, 100), st.floats(-1.0, 1.0))
+def test_what_is_known_early_is_true(objective: Objective, instance: Instance, seed: int, above: float) -> None:
+    """With a ceiling the energy is what it is without, or both are no less than the ceiling."""
+    problem = problem_of(instance, objective)
+    rounds = rounds_for(problem)
+    placement = random_placement(instance, 1, seed)
+    ranges = ranges_of(problem, placement.start, placement.stop)
+    value, _ = look(problem, ranges, rounds, np.inf, 0.0)
+    ceiling = value + above
+    told, _ = look(problem, ranges, rounds, ceiling, 0.0)
+    if value < ceiling - 1e-3:  # the exact mean has errors of 1e-4 at most
+        assert told == value
+    elif value >= ceiling:
+        assert told >= ceiling
 
 
 @settings(max_examples=40, deadline=None)

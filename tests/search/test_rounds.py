@@ -11,7 +11,7 @@ from chainopt.model import Composition, Instance, Objective, Placement
 from chainopt.placement import random_placement
 from chainopt.search.problem import Problem, problem_of
 from chainopt.search.ranges import Ranges, ranges_of
-from chainopt.search.rounds import Rounds, allocate, rounds_for
+from chainopt.search.rounds import HOPELESS, Rounds, allocate, rounds_for
 from tests.strategies import instances
 
 
@@ -73,6 +73,38 @@ def test_the_fastest_chain_may_be_kept_back(worked_example: Instance) -> None:
     ranges.entry[1], ranges.quota[1] = 2, 2
     chains = chains_of(problem, ranges, rounds)
     assert [chain[:2] for chain in chains] == [((0, 1), 2), ((0, 3, 4), 8), ((2, 3, 4), 2)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(instances(most_servers=8, most_blocks=8), st.integers(0, 20), st.floats(0.5, 1.5))
+def test_allocations_are_given_up_only_where_they_fall_short(instance: Instance, seed: int, share: float) -> None:
+    """What is given up has less than the rate that is needed; all else is as without it."""
+    problem = problem_of(instance, Objective.RATE)
+    placement = random_placement(instance, 1, seed)
+    ranges = ranges_of(problem, placement.start, placement.stop)
+    rounds = rounds_for(problem)
+    count = allocate(problem, ranges, rounds)
+    whole = [array[:count].copy() for array in (rounds.ticks, rounds.capacities)]
+    rate = float(rounds.rates[:count] @ rounds.capacities[:count])
+    found = allocate(problem, ranges, rounds, share * rate)
+    assert found == count or (found == HOPELESS and share > 1)
+    if found == count:
+        assert all(np.array_equal(a, b[:count]) for a, b in zip(whole, (rounds.ticks, rounds.capacities), strict=True))
+
+
+def test_an_allocation_is_given_up_early(worked_example: Instance) -> None:
+    """Chains of 305, 310 and 312 ticks take 5 jobs each. 10 // 2 + 10 = 15 jobs pass block 1 at most.
+
+    No more than 15/305 are known before there is a chain, then 5/305 + 10/310, and 5/305 + 5/310 + 5/312.
+    """
+    problem = problem_of(worked_example, Objective.RATE)
+    ranges = ranges_of(problem, np.array([0, 1, 0, 1, 2]), np.array([1, 3, 1, 2, 3]))
+    rounds = rounds_for(problem)
+    for needed, taken in [(15.01 / 305, 0), (14.99 / 305, 1), (5 / 305 + 9.99 / 310, 2)]:
+        rounds.capacities[:] = 0
+        assert allocate(problem, ranges, rounds, needed) == HOPELESS
+        assert rounds.capacities.sum() == 5 * taken
+    assert allocate(problem, ranges, rounds, 5 / 305 + 5 / 310 + 4.99 / 312) == 3
 
 
 def test_no_chain(worked_example: Instance) -> None:
