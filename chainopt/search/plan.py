@@ -73,6 +73,9 @@ _DISJOINT_OF_FEW = 0.03
 _BRIEF_STARTS, _BRIEF, _LONGER = 10, 0.02, 0.04
 """States that annealings of what few servers host start from, the share for each, and for those from the best two."""
 
+_COMPOSED, _COMPOSING = 4, 0.03
+"""States whose compositions are annealed at last, and the share for each."""
+
 _DISJOINT_TEMPERATURES, _DISJOINT_FOR_RATE = (0.4, 0.008), (0.02, 0.0004)
 _DISJOINT, _DISJOINT_KEPT = _Batch(4, 0.05, 15), 2
 """Annealings of disjoint chains, and how many of them are gone on with."""
@@ -181,11 +184,17 @@ def _several(
 
 
 def _best_of_few(runs: Runs, starts: list[Start], given: int, others: list[Start]) -> Start:
-    """Anneal what few servers host, warm and hot in turn, from the best states, and hot from the best of those."""
+    """Anneal what few servers host, warm with chains of their own and hot with GCA's in turn, from the best states.
+
+    Also hot from the best of those, and warm with their chains from the best of all.
+    """
     states = [*starts[:given], *sorted([*starts[given:], *others], key=_energy)][:_BRIEF_STARTS]
-    ended = [runs.anneal(_BRIEF, hot, state) for state in states for hot in (_WARM, _HOT)]
+    ended = []
+    for state in states:
+        ended += [runs.compose(_BRIEF, _WARM, state), runs.anneal(_BRIEF, _HOT, state)]
     ended.sort(key=_energy)
     ended += [runs.anneal(_LONGER, _HOT, state) for state in ended[:2]]
+    ended += [runs.compose(_COMPOSING, _WARM, state) for state in distinct(ended)[:_COMPOSED]]
     return min(ended, key=_energy)
 
 

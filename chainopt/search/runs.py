@@ -159,6 +159,7 @@ class Runs:
         finally:  # Ctrl-C too
             ended = ranges_of(problem, best.start, best.stop)
             self.ends.append(Start(float(energies[1]), ended, start.reservation, best))
+        self._branch(self.ends[-1])
         return self.ends[-1]
 
     def disjoint(
