@@ -5,7 +5,7 @@ chains, and of strings up to `_MANY` servers. What servers host is annealed from
 best of all. Shares are of the whole budget, temperatures are divided by the number of servers.
 
 Where a larger total service rate is what is needed, moves change the energy by less, and temperatures are lower. Few
-basins are deeper than others there, so that up to `_MANY` servers a single slow annealing gets farthest.
+basins are deeper than others there, so that from `_FEW` to `_MANY` servers a single slow annealing gets farthest.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ _WARM, _HOT, _MILD = 0.05, 0.6, 0.03
 server counts. Warm ones stay close to where they start, hot ones leave it; mild ones are for many servers, where there
 is time for few moves of each."""
 _SLOW_FOR_RATE, _MILD_FOR_RATE = (0.05, 0.01), (0.0015, 0.00015)
-"""At the beginning and at the end of that one, and of those beyond `_MANY` servers."""
+"""The same where a larger total service rate is needed, at the beginning and at the end: of the only annealing beyond
+`_FEW` servers, and of all beyond `_MANY`."""
 _GENERATING = 0.1
 """Share of the time for allocations by column generation, where they are of use: it takes too long for many servers."""
 
@@ -68,6 +69,7 @@ _STRINGS, _STRINGS_OF_FEW = _Batch(48, 0.4, 50, fewest=5), _Batch(16, 0.32, 2_00
 _HOT_STRINGS, _COLD_STRINGS = (0.8, 0.08), (0.4, 0.03)
 """Temperatures of one of several annealings of strings, and of a single one."""
 _STRINGS_FOR_RATE = (0.1, 0.01)
+"""Of all of them, where a larger total service rate is needed."""
 
 _DISJOINT_OF_FEW = 0.03
 _BRIEF_STARTS, _BRIEF, _LONGER = 10, 0.02, 0.04
