@@ -2,10 +2,12 @@
 
 Which of the few deep basins an annealing ends in is a matter of chance, so there are many short ones first: of disjoint
 chains, and of strings up to `_MANY` servers. What servers host is annealed from the best of them, and at last from the
-best of all. Shares are of the whole budget, temperatures are divided by the number of servers.
+best of all. Up to `_FEW` servers beam searches for layouts come before all of this. Shares are of the whole budget,
+temperatures are divided by the number of servers.
 
-Where a larger total service rate is what is needed, moves change the energy by less, and temperatures are lower. Few
-basins are deeper than others there, so that from `_FEW` to `_MANY` servers a single slow annealing gets farthest.
+Where a larger total service rate is what is needed, moves change the energy by less, and temperatures are lower. Up to
+`_MANY` servers beam searches get farthest there, and what they come to is annealed; where many chains run beside each
+other, so that they do not, a single slow annealing does.
 """
 
 from __future__ import annotations
@@ -62,6 +64,12 @@ _SLOW_FOR_RATE, _MILD_FOR_RATE = (0.05, 0.01), (0.0015, 0.00015)
 _GENERATING = 0.1
 """Share of the time for allocations by column generation, where they are of use: it takes too long for many servers."""
 
+_SWEEPING, _SWEEPING_FOR_RATE, _SWEPT = 0.1, 0.25, 4
+"""Shares of beam searches, and of further ones where a larger total service rate is needed and they are good at it; and
+how many of their states are kept."""
+_POLISHED, _POLISHING = 0.06, (0.025, 0.003)
+"""Of an annealing from such a state where a larger rate is needed: share, and temperatures that stay close to it."""
+
 _STRUNG = 2
 """The best GBP-CR placements, which annealings of strings start from in turn."""
 _STRINGS, _STRINGS_OF_FEW = _Batch(48, 0.4, 50, fewest=5), _Batch(16, 0.32, 2_000)
@@ -104,14 +112,22 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
     given
         Starts that are gone on with, whatever they are like.
     """
-    chains = _greedy_chains(runs, starts)
     servers = runs.problem.comm.size
+    swept = _swept(runs, starts)
+    chains = _greedy_chains(runs, starts)
     hot, cold = _WARM, COLD
     if servers > _MANY:
         disjoint = _disjoint(runs, chains, _DISJOINT_OF_MANY)
         best = _best_of_many(runs, starts, given, disjoint)
         hot, cold = _mild(runs)
-    elif servers > _FEW:
+    elif servers <= _FEW:
+        disjoint = [_one_disjoint(runs, _DISJOINT_OF_FEW, chain) for chain in chains[:1]]
+        strung = _strung(runs, chains, _STRINGS_OF_FEW)
+        best = _best_of_few(runs, starts, given, [*swept, *disjoint, *strung])
+    elif swept:
+        hot, cold = _POLISHING
+        best = min((runs.anneal(_POLISHED, hot, state, cold) for state in swept), key=_energy)
+    else:
         disjoint = sorted(_disjoint(runs, chains, _DISJOINT), key=_energy)[:_DISJOINT_KEPT]
         batch = _STRINGS._replace(moves=_STRINGS.moves * servers)
         others = [*disjoint, *_strung(runs, chains, batch, _STRINGS_FOR_RATE if runs.lacks_rate else None)]
@@ -120,14 +136,27 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
             hot, cold = _SLOW_FOR_RATE
         else:
             best = _best_of(runs, starts, given, others)
-    else:
-        disjoint = [_one_disjoint(runs, _DISJOINT_OF_FEW, chain) for chain in chains[:1]]
-        strung = _strung(runs, chains, _STRINGS_OF_FEW)
-        best = _best_of_few(runs, starts, given, [*disjoint, *strung])
     generates = runs.budget.timed and runs.lacks_rate and servers <= _MANY
     runs.anneal(runs.budget.left - (_GENERATING if generates else 0.0), hot, best, cold)
     if generates and runs.lacks_rate:
         generate(runs)
+
+
+def _swept(runs: Runs, starts: list[Start]) -> list[Start]:
+    """States from beam searches for layouts, the best first; none where these are of no use.
+
+    Beyond `_FEW` servers that is where the rate does not fall short, or where they soon come to less than the starts.
+    """
+    few = runs.problem.comm.size <= _FEW
+    if not (few or runs.lacks_rate):
+        return []
+    sweeps = runs.sweeps()
+    states = runs.sweep(_SWEEPING, sweeps)
+    if not few:
+        if min(states, key=_energy, default=starts[0]).energy >= starts[0].energy:
+            return []
+        states = runs.sweep(_SWEEPING_FOR_RATE, sweeps)
+    return distinct(states)[:_SWEPT]
 
 
 def _greedy_chains(runs: Runs, starts: list[Start]) -> list[Chains]:

@@ -27,6 +27,7 @@ from chainopt.search.ranges import copy_of, ranges_of
 from chainopt.search.rounds import allocate, rounds_for
 from chainopt.search.starts import Start
 from chainopt.search.strings import lay, strings_of
+from chainopt.search.sweeps import Sweeps
 from chainopt.topology import NEVER
 
 if TYPE_CHECKING:
@@ -213,6 +214,21 @@ class Runs:
             lay(problem, best, ranges)
             self.ends.append(Start(float(energies[1]), ranges_of(problem, ranges.start, ranges.stop), None))
         return self.ends[-1]
+
+    def sweeps(self) -> Sweeps:
+        """Beam searches for layouts, none begun."""
+        return Sweeps(self.problem, self.rounds, self.rng, by_rate=self.lacks_rate)
+
+    def sweep(self, share: float, sweeps: Sweeps) -> list[Start]:
+        """Go on with beam searches; all states that they came to so far, none where there is nothing to search."""
+        before = len(sweeps.found)
+        if not sweeps.possible:
+            return []
+        try:
+            self.budget.spend(share, sweeps.run, lambda: self.note(sweeps.best))
+        finally:  # Ctrl-C too
+            self.ends.extend(sweeps.found[before:])
+        return sweeps.found
 
     def note(self, value: float) -> None:
         """Take down an improvement."""
