@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from chainopt.search.problem import Problem
     from chainopt.search.rounds import Rounds
 
-_MOST_SERVERS, _MOST_CELLS = 60, 2_000_000
-"""Layouts have a bit for each server, and prices a table for each number of jobs."""
+_MOST_SERVERS, _MOST_JOBS, _MOST_BLOCKS, _MOST_CELLS = 60, 200, 300, 2_000_000
+"""Layouts have a bit for each server, take room for each block, and are continued in more ways where there are more
+jobs; prices are a table of servers, slots and jobs."""
 
 
 class _Plan(NamedTuple):
@@ -209,8 +210,12 @@ def _promising(problem: Problem, *, by_rate: bool) -> list[int]:
     servers = problem.comm.size
     room = problem.slots[:, 1]
     most = int(room.sum()) // problem.blocks
-    bound = problem.free.size < servers or problem.most_moved < np.iinfo(np.int64).max
-    if bound or servers > _MOST_SERVERS or servers * int(room.max()) * most > _MOST_CELLS:
+    pinned = (problem.most == 0) & (problem.slots.max(axis=1) > 0)
+    if pinned.any() or problem.most_moved < np.iinfo(np.int64).max:
+        return []
+    if servers > _MOST_SERVERS or most > _MOST_JOBS or problem.blocks > _MOST_BLOCKS:
+        return []
+    if servers * int(room.max()) * most > _MOST_CELLS:
         return []
     promises = []
     for jobs in range(1, most + 1):
