@@ -64,7 +64,7 @@ _SLOW_FOR_RATE, _MILD_FOR_RATE = (0.05, 0.01), (0.0015, 0.00015)
 _GENERATING = 0.1
 """Share of the time for allocations by column generation, where they are of use: it takes too long for many servers."""
 
-_SWEEPING, _SWEEPING_FOR_RATE, _SWEPT = 0.1, 0.25, 4
+_SWEEPING, _SWEEPING_FOR_RATE, _SWEPT = 0.12, 0.25, 4
 """Shares of beam searches, and of further ones where a larger total service rate is needed and they are good at it; and
 how many of their states are kept."""
 _POLISHED, _POLISHING = 0.06, (0.025, 0.003)

@@ -57,7 +57,7 @@ class _Plan(NamedTuple):
 
 
 _FEW = 10
-_OF_FEW, _OF_MORE = _Plan(12, (2, 3), 3, 30, 4, 480), _Plan(4, (3,), 2, 240, 1, 240)
+_OF_FEW, _OF_MORE = _Plan(12, (2, 3), 3, 20, 4, 480), _Plan(4, (3,), 2, 240, 1, 240)
 """For up to `_FEW` servers, and for more."""
 _CLASSES = 4, 16
 """Of servers, at least and at most."""
@@ -133,7 +133,7 @@ class Sweeps:
         self._like = _first_equal([(*problem.slots[j], problem.comp[j]) for j in servers])
         self._plan = _OF_FEW if problem.comm.size <= _FEW else _OF_MORE
         promising = _promising(problem, by_rate=by_rate)[: self._plan.numbers]
-        self._beams = [_Kind(jobs, abreast) for jobs in promising for abreast in self._plan.abreast]
+        self._beams = [_Kind(jobs, abreast) for abreast in self._plan.abreast for jobs in promising]
         self._width, self._turn = self._plan.narrow, 0
         self._beam: _Beam | None = None
         self._prices: dict[int, Prices] = {}
