@@ -44,7 +44,7 @@ def warm_up(objective: Objective, *, enumerates: bool) -> None:
     bound(instance, objective)
     busy = instance.replace(workload=Workload(arrival_rate=0.8))  # or the first of its steps proves all there is
     bound(busy, objective, any_policy=True)  # begins like the other, and goes on with kernels of its own
-    search(instance, objective, iterations=400)
+    search(instance, objective, iterations=2_000)  # a tenth of it lets a beam of layouts end
     search(_instance((3, 4, 5, 4, 6, 3) * 2), objective, iterations=400)  # more than ten servers are annealed otherwise
     if enumerates:
         solve_joint(_instance((3, 4, 4)), objective, time_limit_s=1)

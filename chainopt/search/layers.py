@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chainopt.search.layout_prices import Prices
-    from chainopt.search.problem import Problem
 
 ABREAST = 3
 """Servers that host the same block, at most."""
@@ -101,51 +100,51 @@ def layers_for(blocks: int, jobs: int, width: int, abreast: int) -> Layers:
 
 
 @kernel
-def begin(problem: Problem, prices: Prices, layers: Layers) -> None:
+def begin(prices: Prices, layers: Layers) -> None:
     """All ways to begin with one server, or two or three that run no fewer jobs than the one before."""
     jobs, front = prices.jobs[0], _front()
     _choose(prices, layers, 0)
-    _and_begin(problem, prices, layers, 0, prices.root[0], 0, -1, -1, 0, jobs, front)
+    _and_begin(prices, layers, 0, prices.root[0], 0, -1, -1, 0, jobs, front)
     for first in range(1, jobs // 2 + 1 if layers.abreast[0] > 1 else 1):
         for i in layers.choice[first]:
             if i < 0:
                 break
             used, value = _open(prices, front, 0, 0, prices.root[0], i, first)
-            _and_begin(problem, prices, layers, 0, value, used, -1, -1, 1, jobs - first, front)
+            _and_begin(prices, layers, 0, value, used, -1, -1, 1, jobs - first, front)
             for second in range(first, (jobs - first) // 2 + 1 if layers.abreast[0] > 2 else first):
                 for k in layers.choice[second]:
                     j = _instead(prices, used, k) if k >= 0 else -1
                     if j >= 0:
                         now, both = _open(prices, front, 1, used, value, j, second)
                         left = jobs - first - second
-                        _and_begin(problem, prices, layers, 0, both, now, -1, -1, 2, left, front)
+                        _and_begin(prices, layers, 0, both, now, -1, -1, 2, left, front)
 
 
 @kernel
-def expand(problem: Problem, prices: Prices, layers: Layers, block: int, first: int, last: int) -> None:
+def expand(prices: Prices, layers: Layers, block: int, first: int, last: int) -> None:
     """Continue the layouts in rows `first`, ..., `last` - 1 of a block to all blocks where servers may end."""
-    front, kept, price = _front(), _front(), prices.block[0]
+    front, kept, price, blocks = _front(), _front(), prices.block[0], layers.filled.size - 1
     for row in range(first, last):
         number, used, value = layers.breadth[block, row], layers.used[block, row], layers.value[block, row]
         for i in range(number):
             for k in range(4):
                 front[k][i] = layers.fronts[block, row, k, i]
         _choose(prices, layers, used)
-        for stop in range(block + 1, problem.blocks + 1):
-            if not _fits(problem, number, front):
+        for stop in range(block + 1, blocks + 1):
+            if not _fits(prices, number, front):
                 break
             for i in range(number):
-                value -= _rest(problem, prices, front, i)
+                value -= _rest(prices, front, i)
                 front.hosted[i] += 1
                 front.taken[i] += front.jobs[i]
-                value += front.jobs[i] * (problem.comp[front.server[i]] - price) + _rest(problem, prices, front, i)
-            if stop == problem.blocks:
+                value += front.jobs[i] * (prices.comp[front.server[i]] - price) + _rest(prices, front, i)
+            if stop == blocks:
                 for i in range(number):
-                    value -= _rest(problem, prices, front, i)
-                for j in range(problem.comm.size):
+                    value -= _rest(prices, front, i)
+                for j in range(prices.kind.size):
                     if not (used >> j) & 1:
                         value -= prices.rest[prices.kind[j], prices.first[j], 0]
-                _add(problem, prices, layers, stop, value, used, block, row, 0, front)
+                _add(prices, layers, stop, value, used, block, row, 0, front)
                 break
             for ending in range(1, 1 << number):
                 going, left, ended, known = 0, 0, 0, value
@@ -153,18 +152,17 @@ def expand(problem: Problem, prices: Prices, layers: Layers, block: int, first: 
                     if (ending >> i) & 1:
                         ended += 1
                         going += front.jobs[i]
-                        known -= _rest(problem, prices, front, i)
+                        known -= _rest(prices, front, i)
                     else:
                         for k in range(4):
                             kept[k][left] = front[k][i]
                         left += 1
                 if ended <= 2 and known < layers.limit[stop]:
-                    _send_on(problem, prices, layers, stop, known, used, block, row, left, going, kept)
+                    _send_on(prices, layers, stop, known, used, block, row, left, going, kept)
 
 
 @kernel
 def _send_on(
-    problem: Problem,
     prices: Prices,
     layers: Layers,
     block: int,
@@ -181,22 +179,22 @@ def _send_on(
     for some in range(1, going + 1):
         others = going - some
         for i in range(left):
-            joined = value + _joining(problem, prices, front, i, some)
+            joined = value + _joining(prices, front, i, some)
             if joined >= layers.limit[block]:
                 continue
             front.jobs[i] += some
             if others == 0:
-                _add(problem, prices, layers, block, joined, used, origin, row, left, front)
+                _add(prices, layers, block, joined, used, origin, row, left, front)
             else:
                 for k in range(i + 1, left):
-                    both = joined + _joining(problem, prices, front, k, others)
+                    both = joined + _joining(prices, front, k, others)
                     front.jobs[k] += others
-                    _add(problem, prices, layers, block, both, used, origin, row, left, front)
+                    _add(prices, layers, block, both, used, origin, row, left, front)
                     front.jobs[k] -= others
-                _and_begin(problem, prices, layers, block, joined, used, origin, row, left, others, front)
+                _and_begin(prices, layers, block, joined, used, origin, row, left, others, front)
             front.jobs[i] -= some
         if others == 0:
-            _and_begin(problem, prices, layers, block, value, used, origin, row, left, some, front)
+            _and_begin(prices, layers, block, value, used, origin, row, left, some, front)
         elif begins >= 2 and some <= others:
             for j in layers.choice[some]:
                 if j < 0:
@@ -204,12 +202,11 @@ def _send_on(
                 now, opened = _open(prices, front, left, used, value, j, some)
                 if opened >= layers.limit[block]:
                     break
-                _and_begin(problem, prices, layers, block, opened, now, origin, row, left + 1, others, front)
+                _and_begin(prices, layers, block, opened, now, origin, row, left + 1, others, front)
 
 
 @kernel
 def _and_begin(
-    problem: Problem,
     prices: Prices,
     layers: Layers,
     block: int,
@@ -231,7 +228,7 @@ def _and_begin(
         if value + prices.opening[jobs, j] >= layers.limit[block]:
             return
         now, opened = _open(prices, front, left, used, value, j, jobs)
-        _add(problem, prices, layers, block, opened, now, origin, row, left + 1, front)
+        _add(prices, layers, block, opened, now, origin, row, left + 1, front)
 
 
 @kernel
@@ -249,14 +246,16 @@ def _choose(prices: Prices, layers: Layers, used: int) -> None:
     """Write down which unused servers are best to begin with."""
     choice = layers.choice
     for n in range(1, choice.shape[0]):
-        found, before = 0, -1
+        found = 0
         for place in range(prices.kind.size):
             j = prices.order[n, place]
             if found == choice.shape[1] or prices.opening[n, j] == np.inf:
                 break
-            if not (used >> j) & 1 and prices.kind[j] != before:
+            known = (used >> j) & 1 == 1
+            for other in choice[n, :found]:
+                known = known or prices.kind[other] == prices.kind[j]
+            if not known:
                 choice[n, found] = j
-                before = prices.kind[j]
                 found += 1
         choice[n, found:] = -1
 
@@ -278,36 +277,35 @@ def _open(prices: Prices, front: Front, at: int, used: int, value: float, j: int
 
 
 @kernel
-def _joining(problem: Problem, prices: Prices, front: Front, i: int, jobs: int) -> float:
+def _joining(prices: Prices, front: Front, i: int, jobs: int) -> float:
     """What it adds that so many jobs come to a server that runs some already."""
-    before = _rest(problem, prices, front, i)
+    before = _rest(prices, front, i)
     front.jobs[i] += jobs
-    after = _rest(problem, prices, front, i)
+    after = _rest(prices, front, i)
     front.jobs[i] -= jobs
-    return float(problem.comm[front.server[i]] * jobs + after - before)
+    return float(prices.comm[front.server[i]]) * jobs + after - before
 
 
 @kernel
-def _rest(problem: Problem, prices: Prices, front: Front, i: int) -> float:
+def _rest(prices: Prices, front: Front, i: int) -> float:
     """What the server adds to the rest, see `Prices`."""
     j, hosted = front.server[i], front.hosted[i]
-    room = problem.slots[j, hosted] - front.taken[i] if hosted > 0 else prices.first[j]
+    room = prices.slots[j, hosted] - front.taken[i] if hosted > 0 else prices.first[j]
     return float(prices.rest[prices.kind[j], room, front.jobs[i]])
 
 
 @kernel
-def _fits(problem: Problem, number: int, front: Front) -> bool:
+def _fits(prices: Prices, number: int, front: Front) -> bool:
     """Whether all of them can host one more block."""
     for i in range(number):
         m = front.hosted[i] + 1
-        if m > problem.most[front.server[i]] or front.taken[i] + front.jobs[i] > problem.slots[front.server[i], m]:
+        if m > prices.most[front.server[i]] or front.taken[i] + front.jobs[i] > prices.slots[front.server[i], m]:
             return False
     return True
 
 
 @kernel
 def _add(
-    problem: Problem,
     prices: Prices,
     layers: Layers,
     block: int,
@@ -319,7 +317,7 @@ def _add(
     front: Front,
 ) -> None:
     """Write a layout, unless it is not good enough, or a server of it cannot host the block."""
-    if value >= layers.limit[block] or not _fits(problem, number, front):
+    if value >= layers.limit[block] or not _fits(prices, number, front):
         return
     at = layers.filled[block]
     layers.value[block, at], layers.used[block, at] = value, used
@@ -382,7 +380,7 @@ def _key(prices: Prices, layers: Layers, block: int, at: int) -> np.uint64:
         like = prices.keys[prices.like[layers.fronts[block, at, 0, i]]]
         key += (like ^ prices.keys[servers + jobs]) * np.uint64(2 * jobs + 3)
     if layers.breadth[block, at] == 0:
-        key = np.uint64(layers.origin[block, at] << 32 | layers.row[block, at])
+        key = np.uint64((layers.origin[block, at] << 32 | layers.row[block, at]) + 1)
     return max(key, np.uint64(1))
 
 

@@ -30,6 +30,8 @@ class Prices(NamedTuple):
 
     Attributes
     ----------
+    comm, comp, most, slots
+        Of the servers, as in `Problem`.
     jobs, block
         C and μ, shape (1,) each.
     root
@@ -50,6 +52,10 @@ class Prices(NamedTuple):
         Random bits for each server, and then for each number of jobs, shape (J + C + 1,).
     """
 
+    comm: NDArray[np.int64]
+    comp: NDArray[np.int64]
+    most: NDArray[np.int64]
+    slots: NDArray[np.int64]
     jobs: NDArray[np.int64]
     block: NDArray[np.float64]
     root: NDArray[np.float64]
@@ -65,9 +71,16 @@ class Prices(NamedTuple):
 @kernel
 def least_total(problem: Problem, jobs: int) -> tuple[float, float]:
     """Least total service time of so many jobs, and the price μ that tells; infinite if there is no room for them."""
-    highest = 0.0
+    comm, comp, room, processed = 0.0, 0.0, 1.0, 0
     for j in range(problem.comm.size):
-        highest = max(highest, 2.0 * (problem.comm[j] + problem.comp[j]))
+        most = 0
+        for m in range(1, min(problem.most[j], problem.blocks) + 1):
+            most = max(most, min(problem.slots[j, m], jobs * m))
+        processed += most
+        comm, comp, room = max(comm, problem.comm[j]), max(comp, problem.comp[j]), max(room, most)
+    if processed < jobs * problem.blocks:
+        return np.inf, np.inf
+    highest = 2.0 * (comm * room + comp)  # there every server processes as much as it can
     low, high = 0.0, highest
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
@@ -76,8 +89,6 @@ def least_total(problem: Problem, jobs: int) -> tuple[float, float]:
             low = middle
         else:
             high = middle
-    if high == highest:
-        return np.inf, high
     return high * jobs * problem.blocks + _processed(problem, jobs, high)[1], high
 
 
@@ -129,10 +140,25 @@ def prices_of(
         root += rest[kind[j], first[j], 0]
         for n in range(1, jobs + 1):
             if problem.most[j] > 0 and n <= problem.slots[j, 1]:
-                opening[n, j] = problem.comm[j] * n + rest[kind[j], first[j], n] - rest[kind[j], first[j], 0]
+                opening[n, j] = float(problem.comm[j]) * n + rest[kind[j], first[j], n] - rest[kind[j], first[j], 0]
     for n in range(jobs + 1):
         order[n] = np.argsort(opening[n], kind="mergesort")
-    return Prices(np.array([jobs]), np.array([price]), np.array([root]), first, rest, opening, order, kind, like, keys)
+    return Prices(
+        problem.comm,
+        problem.comp,
+        problem.most,
+        problem.slots,
+        np.array([jobs]),
+        np.array([price]),
+        np.array([root]),
+        first,
+        rest,
+        opening,
+        order,
+        kind,
+        like,
+        keys,
+    )
 
 
 @kernel

@@ -64,7 +64,7 @@ _SLOW_FOR_RATE, _MILD_FOR_RATE = (0.05, 0.01), (0.0015, 0.00015)
 _GENERATING = 0.1
 """Share of the time for allocations by column generation, where they are of use: it takes too long for many servers."""
 
-_SWEEPING, _SWEEPING_FOR_RATE, _SWEPT = 0.12, 0.25, 4
+_SWEEPING, _SWEEPING_FOR_RATE, _SWEPT = 0.1, 0.25, 4
 """Shares of beam searches, and of further ones where a larger total service rate is needed and they are good at it; and
 how many of their states are kept."""
 _POLISHED, _POLISHING = 0.06, (0.025, 0.003)
@@ -72,7 +72,7 @@ _POLISHED, _POLISHING = 0.06, (0.025, 0.003)
 
 _STRUNG = 2
 """The best GBP-CR placements, which annealings of strings start from in turn."""
-_STRINGS, _STRINGS_OF_FEW = _Batch(48, 0.4, 50, fewest=5), _Batch(16, 0.32, 2_000)
+_STRINGS, _STRINGS_OF_FEW = _Batch(48, 0.4, 50, fewest=5), _Batch(16, 0.25, 2_000)
 """Beyond `_FEW` servers their moves are for each pair of servers."""
 _HOT_STRINGS, _COLD_STRINGS = (0.8, 0.08), (0.4, 0.03)
 """Temperatures of one of several annealings of strings, and of a single one."""
@@ -124,20 +124,21 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
         disjoint = [_one_disjoint(runs, _DISJOINT_OF_FEW, chain) for chain in chains[:1]]
         strung = _strung(runs, chains, _STRINGS_OF_FEW)
         best = _best_of_few(runs, starts, given, [*swept, *disjoint, *strung])
-    elif swept:
+    elif swept and runs.lacks_rate:
         hot, cold = _POLISHING
-        best = min((runs.anneal(_POLISHED, hot, state, cold) for state in swept), key=_energy)
+        states = [*starts[:given], *swept][:_SWEPT]
+        best = min((runs.anneal(_POLISHED, hot, state, cold) for state in states), key=_energy)
     else:
         disjoint = sorted(_disjoint(runs, chains, _DISJOINT), key=_energy)[:_DISJOINT_KEPT]
         batch = _STRINGS._replace(moves=_STRINGS.moves * servers)
-        others = [*disjoint, *_strung(runs, chains, batch, _STRINGS_FOR_RATE if runs.lacks_rate else None)]
+        others = [*swept, *disjoint, *_strung(runs, chains, batch, _STRINGS_FOR_RATE if runs.lacks_rate else None)]
         if runs.lacks_rate:
             best = min([*starts, *others], key=_energy)
             hot, cold = _SLOW_FOR_RATE
         else:
             best = _best_of(runs, starts, given, others)
     generates = runs.budget.timed and runs.lacks_rate and servers <= _MANY
-    runs.anneal(runs.budget.left - (_GENERATING if generates else 0.0), hot, best, cold)
+    runs.anneal(max(runs.budget.left - (_GENERATING if generates else 0.0), 0.0), hot, best, cold)
     if generates and runs.lacks_rate:
         generate(runs)
 
@@ -148,12 +149,12 @@ def _swept(runs: Runs, starts: list[Start]) -> list[Start]:
     Beyond `_FEW` servers that is where the rate does not fall short, or where they soon come to less than the starts.
     """
     few = runs.problem.comm.size <= _FEW
-    if not (few or runs.lacks_rate):
+    if not (few or runs.lacks_rate) or runs.budget.exhausted:
         return []
-    sweeps = runs.sweeps()
+    sweeps, best = runs.sweeps(), min(start.energy for start in starts)
     states = runs.sweep(_SWEEPING, sweeps)
-    if not few:
-        if min(states, key=_energy, default=starts[0]).energy >= starts[0].energy:
+    if not few and runs.lacks_rate:
+        if min((state.energy for state in states), default=best) >= best:
             return []
         states = runs.sweep(_SWEEPING_FOR_RATE, sweeps)
     return distinct(states)[:_SWEPT]

@@ -217,7 +217,9 @@ class Runs:
 
     def sweeps(self) -> Sweeps:
         """Beam searches for layouts, none begun."""
-        return Sweeps(self.problem, self.rounds, self.rng, by_rate=self.lacks_rate)
+        free = all(server.pin is None for server in self.instance.servers)
+        free = free and self.problem.most_moved == np.iinfo(np.int64).max
+        return Sweeps(self.problem, self.rounds, self.rng, by_rate=self.lacks_rate, free=free)
 
     def sweep(self, share: float, sweeps: Sweeps) -> list[Start]:
         """Go on with beam searches; all states that they came to so far, none where there is nothing to search."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from chainopt.exact.enumeration_kernels import RESPONSE_TIME
+from chainopt.exact.enumeration_kernels import JOB_SERVERS, RATE
 from chainopt.queueing.bounds import birth_death_mean
 from chainopt.search.annealing import look
 from chainopt.search.layers import begin, expand, layers_for, prune, trace
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from chainopt.search.problem import Problem
     from chainopt.search.rounds import Rounds
 
-_MOST_SERVERS, _MOST_JOBS, _MOST_BLOCKS, _MOST_CELLS = 60, 200, 300, 2_000_000
+_MOST_SERVERS, _MOST_JOBS, _MOST_BLOCKS, _MOST_CELLS = 60, 200, 300, 30_000_000
 """Layouts have a bit for each server, take room for each block, and are continued in more ways where there are more
-jobs; prices are a table of servers, slots and jobs."""
+jobs; prices are a table of servers, slots and jobs, and take time for every number of blocks."""
 
 
 class _Plan(NamedTuple):
@@ -78,7 +78,7 @@ class _Beam:
         self._problem, self._prices = problem, prices
         self._layers = layers_for(problem.blocks, int(prices.jobs[0]), width, abreast)
         self._block = self._row = 0
-        begin(problem, prices, self._layers)
+        begin(prices, self._layers)
         prune(prices, self._layers, 0)
 
     @property
@@ -90,7 +90,7 @@ class _Beam:
         """Continue as many layouts of the block that it has come to, and no others; how many."""
         filled = int(self._layers.filled[self._block])
         last = min(self._row + most, filled)
-        expand(self._problem, self._prices, self._layers, self._block, self._row, last)
+        expand(self._prices, self._layers, self._block, self._row, last)
         done, self._row = last - self._row, last
         if last == filled:
             self._block, self._row = self._block + 1, 0
@@ -117,6 +117,8 @@ class Sweeps:
     ----------
     by_rate
         Whether the numbers of jobs with the largest total service rate promise most.
+    free
+        Whether any server may host any blocks.
 
     Attributes
     ----------
@@ -126,13 +128,16 @@ class Sweeps:
         The least energy of these.
     """
 
-    def __init__(self, problem: Problem, rounds: Rounds, rng: np.random.Generator, *, by_rate: bool) -> None:
+    def __init__(
+        self, problem: Problem, rounds: Rounds, rng: np.random.Generator, *, by_rate: bool, free: bool
+    ) -> None:
         self._problem, self._rounds, self._rng = problem, rounds, rng
         servers = range(problem.comm.size)
         self._kinds = _first_equal([(*problem.slots[j], problem.comm[j], problem.comp[j]) for j in servers])
         self._like = _first_equal([(*problem.slots[j], problem.comp[j]) for j in servers])
         self._plan = _OF_FEW if problem.comm.size <= _FEW else _OF_MORE
-        promising = _promising(problem, by_rate=by_rate)[: self._plan.numbers]
+        promising = _promising(problem, by_rate=by_rate) if free else []
+        self._waiting, promising = promising[self._plan.numbers :], promising[: self._plan.numbers]
         self._beams = [_Kind(jobs, abreast) for abreast in self._plan.abreast for jobs in promising]
         self._width, self._turn = self._plan.narrow, 0
         self._beam: _Beam | None = None
@@ -148,7 +153,7 @@ class Sweeps:
     def run(self, first: int, last: int, _: float) -> int:
         """Continue so many layouts, where to begin a beam counts as one; the number of states looked at."""
         left, looks = last - first, 0
-        while left > 0:
+        while left > 0 and self._beams:
             if self._beam is None:
                 self._beam = self._begun()
                 left -= 1
@@ -183,17 +188,26 @@ class Sweeps:
         """Take down what a beam came to, and go on to the next; the number of states."""
         if states:
             best = min(states, key=lambda state: state.energy)
-            self.found.append(best)
+            if all(best.energy != known.energy for known in self.found):
+                self.found.append(best)
             kind = self._beams[self._turn]
             self._beams[self._turn] = kind._replace(energy=min(kind.energy, best.energy))
             self.best = min(self.best, best.energy)
         self._beam = None
         self._turn += 1
         if self._turn == len(self._beams):
-            self._beams.sort(key=lambda kind: kind.energy)
-            self._beams = self._beams[: max(len(self._beams) // 2, self._plan.kept)]
-            self._turn, self._width = 0, min(self._width * self._plan.wider, self._plan.widest)
+            self._next_round()
         return len(states)
+
+    def _next_round(self) -> None:
+        """The better half of the beams, wider; other numbers of jobs in place of those that came to nothing."""
+        plan, count = self._plan, max(len(self._beams) // 2, self._plan.kept)
+        alive = sorted((kind for kind in self._beams if kind.energy < math.inf), key=lambda kind: kind.energy)
+        self._beams = alive[:count]
+        while len(self._beams) < plan.kept and self._waiting:
+            self._beams.append(_Kind(self._waiting.pop(0), plan.abreast[-1]))
+        self._prices = {kind.jobs: self._prices[kind.jobs] for kind in alive[:count]}
+        self._turn, self._width = 0, min(self._width * plan.wider, plan.widest)
 
 
 def _first_equal(servers: list[tuple[int, ...]]) -> NDArray[np.int64]:
@@ -205,17 +219,16 @@ def _first_equal(servers: list[tuple[int, ...]]) -> NDArray[np.int64]:
 def _promising(problem: Problem, *, by_rate: bool) -> list[int]:
     """Numbers of jobs, the one that promises most first; none where layouts are not searched.
 
-    With the least total service time there is, they are taken as an M/M/c queue of c equal servers.
+    With the least total service time there is, they are taken as an M/M/c queue of c equal servers. Where job servers
+    are the objective, the fewest that may reach the rate promise most.
     """
     servers = problem.comm.size
     room = problem.slots[:, 1]
     most = int(room.sum()) // problem.blocks
-    pinned = (problem.most == 0) & (problem.slots.max(axis=1) > 0)
-    if pinned.any() or problem.most_moved < np.iinfo(np.int64).max:
-        return []
     if servers > _MOST_SERVERS or most > _MOST_JOBS or problem.blocks > _MOST_BLOCKS:
         return []
-    if servers * int(room.max()) * most > _MOST_CELLS:
+    longest = min(int(problem.most.max()), problem.blocks)
+    if servers * int(room.max()) * most * longest > _MOST_CELLS:
         return []
     promises = []
     for jobs in range(1, most + 1):
@@ -223,7 +236,10 @@ def _promising(problem: Problem, *, by_rate: bool) -> list[int]:
         if total == math.inf:
             break
         rate = jobs * jobs / total
-        if by_rate or problem.objective != RESPONSE_TIME:
+        if problem.objective == JOB_SERVERS:
+            if rate >= problem.rate:
+                promises.append((float(jobs), jobs))
+        elif by_rate or problem.objective == RATE:
             promises.append((-rate, jobs))
         elif rate > problem.rate:
             each = np.array([jobs / total])

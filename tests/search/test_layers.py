@@ -14,11 +14,15 @@ from hypothesis import strategies as st
 
 import chainopt
 from chainopt.model import Instance, Objective, Placement
+from chainopt.model.instance import BlockRange
+from chainopt.search import search
+from chainopt.search.budget import Budget
 from chainopt.search.energy import objective_value
 from chainopt.search.layers import ABREAST, Layers, begin, expand, layers_for, prune, trace
 from chainopt.search.layout_prices import least_total, prices_of
 from chainopt.search.problem import Problem, problem_of
 from chainopt.search.rounds import rounds_for
+from chainopt.search.runs import Runs
 from chainopt.search.sweeps import Sweeps
 from tests.oracles.chains import all_paths
 from tests.strategies import instances
@@ -34,10 +38,10 @@ def _searched(problem: Problem, jobs: int, width: int = WIDE, abreast: int = ABR
     _, price = least_total(problem, jobs)
     prices = prices_of(problem, servers, servers, keys, jobs, price)
     layers = layers_for(problem.blocks, jobs, width, abreast)
-    begin(problem, prices, layers)
+    begin(prices, layers)
     for block in range(problem.blocks):
         prune(prices, layers, block)
-        expand(problem, prices, layers, block, 0, int(layers.filled[block]))
+        expand(prices, layers, block, 0, int(layers.filled[block]))
     prune(prices, layers, problem.blocks)
     return layers
 
@@ -85,7 +89,7 @@ def _all_placements(instance: Instance) -> list[Placement]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(instances(most_servers=3, most_blocks=3), st.integers(1, 3))
+@given(instances(most_servers=3, most_blocks=3), st.integers(1, 5))
 def test_values_are_those_of_allocations(instance: Instance, jobs: int) -> None:
     """The bound is below the best of all placements and allocations, and a layout has an allocation of its value."""
     problem = problem_of(instance, Objective.RATE)
@@ -159,7 +163,7 @@ def test_chains_abreast_whose_servers_end_at_different_blocks() -> None:
     """
     instance = chainopt.read_instance(INSTANCES / "bloom" / "bloom-ripe-j10-eta40-s1-heavy.json")
     problem = problem_of(instance, Objective.RESPONSE_TIME)
-    sweeps = Sweeps(problem, rounds_for(problem), np.random.default_rng(0), by_rate=False)
+    sweeps = Sweeps(problem, rounds_for(problem), np.random.default_rng(0), by_rate=False, free=True)
     sweeps.run(0, 60_000, 0.0)
     seconds = objective_value(problem, sweeps.best, instance.time.places)
     assert seconds is not None
@@ -167,19 +171,21 @@ def test_chains_abreast_whose_servers_end_at_different_blocks() -> None:
 
 
 def test_where_layouts_are_not_searched(worked_example: Instance) -> None:
-    """Not with pins, nor where blocks may not be moved freely, nor for very many servers."""
-    reference = Placement(np.zeros(len(worked_example.servers)), np.zeros(len(worked_example.servers)))
+    """Not with pins, even one that leaves no slot, nor with a limit on moved blocks, nor for very many servers."""
+    servers = worked_example.servers
+    full = servers[0].replace(memory_gb=worked_example.service.block_gb * 2, pin=BlockRange(start=0, stop=2))
+    pinned = worked_example.replace(servers=(full, *servers[1:]))
     many = chainopt.read_instance(INSTANCES / "bloom" / "bloom-ripe-j100-eta20-s1-light.json")
-    pinned = chainopt.read_instance(INSTANCES / "tiny" / "tiny-pins-in-the-middle.json")
-    problems = [
-        problem_of(worked_example, Objective.RATE),
-        problem_of(worked_example, Objective.RATE, reference, 3),
-        problem_of(pinned, Objective.RATE),
-        problem_of(many, Objective.RATE),
-    ]
-    rng = np.random.default_rng(0)
-    possible = [Sweeps(problem, rounds_for(problem), rng, by_rate=True).possible for problem in problems]
+    reference = Placement(np.zeros(len(servers)), np.zeros(len(servers)))
+    cases = [(worked_example, None, None), (worked_example, reference, 3), (pinned, None, None), (many, None, None)]
+    possible = []
+    for instance, old, most in cases:
+        problem = problem_of(instance, Objective.RATE, old, most)
+        runs = Runs(instance, Objective.RATE, problem, Budget(None, 100), 0, None)
+        possible.append(runs.sweeps().possible)
     assert possible == [True, False, False, False]
+    found = search(pinned, iterations=4000)
+    assert found.composition is None or found.composition.placement.stop[0] == 2
 
 
 def test_iterations_are_counted(worked_example: Instance) -> None:
@@ -187,7 +193,7 @@ def test_iterations_are_counted(worked_example: Instance) -> None:
     problem = problem_of(worked_example, Objective.RATE)
     energies = []
     for steps in ([500], [1] * 500, [7] * 71 + [3]):
-        sweeps = Sweeps(problem, rounds_for(problem), np.random.default_rng(5), by_rate=True)
+        sweeps = Sweeps(problem, rounds_for(problem), np.random.default_rng(5), by_rate=True, free=True)
         for step in steps:
             sweeps.run(0, step, 0.0)
         energies.append([state.energy for state in sweeps.found])
