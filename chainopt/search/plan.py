@@ -2,7 +2,7 @@
 
 Which of the few deep basins an annealing ends in is a matter of chance, so there are many short ones first: of disjoint
 chains, and of strings up to `_MANY` servers. What servers host is annealed from the best of them, and at last from the
-best of all. Up to `_FEW` servers beam searches for layouts come before all of this. Shares are of the whole budget,
+best of all. Up to `FEW` servers beam searches for layouts come before all of this. Shares are of the whole budget,
 temperatures are divided by the number of servers.
 
 Where a larger total service rate is what is needed, moves change the energy by less, and temperatures are lower. Up to
@@ -22,6 +22,7 @@ from chainopt.search.choice import generate
 from chainopt.search.disjoint import spare_chains
 from chainopt.search.runs import COLD
 from chainopt.search.starts import greedy_chains
+from chainopt.search.sweeps import FEW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,15 +53,15 @@ class _Batch(NamedTuple):
     fewest: int = 2
 
 
-_FEW, _MANY = 10, 60
-"""Servers up to which there is a plan for few, and beyond which for many."""
+_MANY = 60
+"""Servers beyond which there is a plan for many."""
 _WARM, _HOT, _MILD = 0.05, 0.6, 0.03
 """Temperatures at the beginning of an annealing of what servers host: a move changes the energy by about as much as one
 server counts. Warm ones stay close to where they start, hot ones leave it; mild ones are for many servers, where there
 is time for few moves of each."""
 _SLOW_FOR_RATE, _MILD_FOR_RATE = (0.05, 0.01), (0.0015, 0.00015)
 """The same where a larger total service rate is needed, at the beginning and at the end: of the only annealing beyond
-`_FEW` servers, and of all beyond `_MANY`."""
+`FEW` servers, and of all beyond `_MANY`."""
 _GENERATING = 0.1
 """Share of the time for allocations by column generation, where they are of use: it takes too long for many servers."""
 
@@ -73,7 +74,7 @@ _POLISHED, _POLISHING = 0.06, (0.025, 0.003)
 _STRUNG = 2
 """The best GBP-CR placements, which annealings of strings start from in turn."""
 _STRINGS, _STRINGS_OF_FEW = _Batch(48, 0.4, 50, fewest=5), _Batch(16, 0.25, 2_000)
-"""Beyond `_FEW` servers their moves are for each pair of servers."""
+"""Beyond `FEW` servers their moves are for each pair of servers."""
 _HOT_STRINGS, _COLD_STRINGS = (0.8, 0.08), (0.4, 0.03)
 """Temperatures of one of several annealings of strings, and of a single one."""
 _STRINGS_FOR_RATE = (0.1, 0.01)
@@ -120,7 +121,7 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
         disjoint = _disjoint(runs, chains, _DISJOINT_OF_MANY)
         best = _best_of_many(runs, starts, given, disjoint)
         hot, cold = _mild(runs)
-    elif servers <= _FEW:
+    elif servers <= FEW:
         disjoint = [_one_disjoint(runs, _DISJOINT_OF_FEW, chain) for chain in chains[:1]]
         strung = _strung(runs, chains, _STRINGS_OF_FEW)
         best = _best_of_few(runs, starts, given, [*swept, *disjoint, *strung])
@@ -146,9 +147,9 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
 def _swept(runs: Runs, starts: list[Start]) -> list[Start]:
     """States from beam searches for layouts, the best first; none where these are of no use.
 
-    Beyond `_FEW` servers that is where the rate does not fall short, or where they soon come to less than the starts.
+    Beyond `FEW` servers that is where the rate does not fall short, or where they soon come to less than the starts.
     """
-    few = runs.problem.comm.size <= _FEW
+    few = runs.problem.comm.size <= FEW
     if not (few or runs.lacks_rate) or runs.budget.exhausted:
         return []
     sweeps, best = runs.sweeps(), min(start.energy for start in starts)

@@ -56,9 +56,10 @@ class _Plan(NamedTuple):
     widest: int
 
 
-_FEW = 10
+FEW = 10
+"""Servers up to which there are plans for few."""
 _OF_FEW, _OF_MORE = _Plan(12, (2, 3), 3, 20, 4, 480), _Plan(4, (3,), 2, 240, 1, 240)
-"""For up to `_FEW` servers, and for more."""
+"""For few servers, and for more."""
 _CLASSES = 4, 16
 """Of servers, at least and at most."""
 
@@ -135,7 +136,7 @@ class Sweeps:
         servers = range(problem.comm.size)
         self._kinds = _first_equal([(*problem.slots[j], problem.comm[j], problem.comp[j]) for j in servers])
         self._like = _first_equal([(*problem.slots[j], problem.comp[j]) for j in servers])
-        self._plan = _OF_FEW if problem.comm.size <= _FEW else _OF_MORE
+        self._plan = _OF_FEW if problem.comm.size <= FEW else _OF_MORE
         promising = _promising(problem, by_rate=by_rate) if free else []
         self._waiting, promising = promising[self._plan.numbers :], promising[: self._plan.numbers]
         self._beams = [_Kind(jobs, abreast) for abreast in self._plan.abreast for jobs in promising]
@@ -153,7 +154,7 @@ class Sweeps:
     def run(self, first: int, last: int, _: float) -> int:
         """Continue so many layouts, where to begin a beam counts as one; the number of states looked at."""
         left, looks = last - first, 0
-        while left > 0 and self._beams:
+        while left > 0:
             if self._beam is None:
                 self._beam = self._begun()
                 left -= 1
@@ -200,13 +201,15 @@ class Sweeps:
         return len(states)
 
     def _next_round(self) -> None:
-        """The better half of the beams, wider; other numbers of jobs in place of those that came to nothing."""
+        """The better half of the beams, wider; other numbers of jobs in place of those that came to nothing, if any."""
         plan, count = self._plan, max(len(self._beams) // 2, self._plan.kept)
-        alive = sorted((kind for kind in self._beams if kind.energy < math.inf), key=lambda kind: kind.energy)
-        self._beams = alive[:count]
-        while len(self._beams) < plan.kept and self._waiting:
-            self._beams.append(_Kind(self._waiting.pop(0), plan.abreast[-1]))
-        self._prices = {kind.jobs: self._prices[kind.jobs] for kind in alive[:count]}
+        kinds = sorted(self._beams, key=lambda kind: kind.energy)
+        going = [kind for kind in kinds[:count] if kind.energy < math.inf]
+        while len(going) < plan.kept and self._waiting:
+            going.append(_Kind(self._waiting.pop(0), plan.abreast[-1]))
+        self._beams = going or kinds[:count]
+        numbers = {kind.jobs for kind in self._beams}
+        self._prices = {jobs: prices for jobs, prices in self._prices.items() if jobs in numbers}
         self._turn, self._width = 0, min(self._width * plan.wider, plan.widest)
 
 

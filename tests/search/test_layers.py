@@ -199,3 +199,13 @@ def test_iterations_are_counted(worked_example: Instance) -> None:
         energies.append([state.energy for state in sweeps.found])
     assert energies[0]
     assert energies[0] == energies[1] == energies[2]
+
+
+def test_beams_that_come_to_nothing_are_gone_on_with() -> None:
+    """With as many jobs as the relaxation likes best, 39 to 42, no beam ends; there is something to do nevertheless."""
+    instance = chainopt.read_instance(INSTANCES / "bloom" / "bloom-ripe-j20-eta20-s1-heavy.json")
+    problem = problem_of(instance, Objective.RATE)
+    sweeps = Sweeps(problem, rounds_for(problem), np.random.default_rng(0), by_rate=True, free=True)
+    for _ in range(20):
+        assert sweeps.possible
+        sweeps.run(0, 2000, 0.0)
