@@ -22,7 +22,7 @@ from chainopt.search.choice import generate
 from chainopt.search.disjoint import spare_chains
 from chainopt.search.runs import COLD
 from chainopt.search.starts import greedy_chains
-from chainopt.search.sweeps import FEW
+from chainopt.search.sweep_turns import FEW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,12 +45,15 @@ class _Batch(NamedTuple):
         For each server, at least, if there are several annealings.
     fewest
         Where fewer can have so many moves, a single one takes their place.
+    alone
+        Part of the share of all others that this one has; there is none if it is 0.
     """
 
     most: int
     share: float
     moves: int
     fewest: int = 2
+    alone: float = 1.0
 
 
 _MANY = 60
@@ -62,19 +65,22 @@ is time for few moves of each."""
 _SLOW_FOR_RATE, _MILD_FOR_RATE = (0.05, 0.01), (0.0015, 0.00015)
 """The same where a larger total service rate is needed, at the beginning and at the end: of the only annealing beyond
 `FEW` servers, and of all beyond `_MANY`."""
-_GENERATING = 0.1
+_GENERATING = 0.05
 """Share of the time for allocations by column generation, where they are of use: it takes too long for many servers."""
 
-_SWEEPING, _SWEEPING_FOR_RATE, _SWEPT = 0.1, 0.25, 4
+_SWEEPING, _SWEEPING_FOR_RATE, _SWEPT = 0.1, 0.15, 4
 """Shares of beam searches, and of further ones where a larger total service rate is needed and they are good at it; and
 how many of their states are kept."""
-_POLISHED, _POLISHING = 0.06, (0.025, 0.003)
-"""Of an annealing from such a state where a larger rate is needed: share, and temperatures that stay close to it."""
+_POLISHED, _POLISHING = 0.025, (0.1, 0.004)
+"""Of annealings from such a state where a larger rate is needed, with GCA's chains and with its own: share of each, and
+temperatures."""
 
 _STRUNG = 2
 """The best GBP-CR placements, which annealings of strings start from in turn."""
 _STRINGS, _STRINGS_OF_FEW = _Batch(48, 0.4, 50, fewest=5), _Batch(16, 0.25, 2_000)
 """Beyond `FEW` servers their moves are for each pair of servers."""
+_STRINGS_BESIDE = _Batch(24, 0.2, 50, fewest=5, alone=0.0)
+"""Where beams come to something and a larger total service rate is needed."""
 _HOT_STRINGS, _COLD_STRINGS = (0.8, 0.08), (0.4, 0.03)
 """Temperatures of one of several annealings of strings, and of a single one."""
 _STRINGS_FOR_RATE = (0.1, 0.01)
@@ -127,8 +133,10 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
         best = _best_of_few(runs, starts, given, [*swept, *disjoint, *strung])
     elif swept and runs.lacks_rate:
         hot, cold = _POLISHING
-        states = [*starts[:given], *swept][:_SWEPT]
-        best = min((runs.anneal(_POLISHED, hot, state, cold) for state in states), key=_energy)
+        batch = _STRINGS_BESIDE._replace(moves=_STRINGS_BESIDE.moves * servers)
+        others = _strung(runs, chains, batch, _STRINGS_FOR_RATE)
+        states = [*starts[:given], *distinct([*swept, *others])][:_SWEPT]
+        best = min((_polished(runs, state) for state in states), key=_energy)
     else:
         disjoint = sorted(_disjoint(runs, chains, _DISJOINT), key=_energy)[:_DISJOINT_KEPT]
         batch = _STRINGS._replace(moves=_STRINGS.moves * servers)
@@ -147,18 +155,27 @@ def follow(runs: Runs, starts: list[Start], given: int) -> None:
 def _swept(runs: Runs, starts: list[Start]) -> list[Start]:
     """States from beam searches for layouts, the best first; none where these are of no use.
 
-    Beyond `FEW` servers that is where the rate does not fall short, or where they soon come to less than the starts.
+    Beyond `FEW` servers that is where the rate does not fall short, or where they come to less than starts at first.
     """
     few = runs.problem.comm.size <= FEW
     if not (few or runs.lacks_rate) or runs.budget.exhausted:
         return []
     sweeps, best = runs.sweeps(), min(start.energy for start in starts)
     states = runs.sweep(_SWEEPING, sweeps)
+    if not states and not few:
+        states = runs.sweep(_SWEEPING, sweeps)
     if not few and runs.lacks_rate:
         if min((state.energy for state in states), default=best) >= best:
             return []
         states = runs.sweep(_SWEEPING_FOR_RATE, sweeps)
     return distinct(states)[:_SWEPT]
+
+
+def _polished(runs: Runs, state: Start) -> Start:
+    """Anneal what the servers host with GCA's chains, and then with those of the best so far."""
+    hot, cold = _POLISHING
+    annealed = runs.anneal(_POLISHED, hot, state, cold)
+    return runs.compose(_POLISHED, hot, min([state, annealed], key=_energy))
 
 
 def _greedy_chains(runs: Runs, starts: list[Start]) -> list[Chains]:
@@ -212,8 +229,9 @@ def _several(
     first = anneal(each, chains[0], True)
     count = others * (runs.budget.done - before) // (batch.moves * runs.problem.comm.size)
     count = min(count, others) if count >= batch.fewest else 1
-    turns = itertools.islice(itertools.cycle(chains), count)
-    return [first, *(anneal(others * each / count, chain, count == 1) for chain in turns)]
+    left = others * each * (batch.alone if count == 1 else 1.0)
+    turns = itertools.islice(itertools.cycle(chains), count if left > 0.0 else 0)
+    return [first, *(anneal(left / count, chain, count == 1) for chain in turns)]
 
 
 def _best_of_few(runs: Runs, starts: list[Start], given: int, others: list[Start]) -> Start:
@@ -234,7 +252,8 @@ def _best_of_few(runs: Runs, starts: list[Start], given: int, others: list[Start
 def _best_of(runs: Runs, starts: list[Start], given: int, others: list[Start]) -> Start:
     """Anneal the best states of all kinds in turn, with chains of their own and with GCA's; the best that came out."""
     states = (starts[:given] + distinct([*starts[given:], *others]))[:_REFINED]
-    candidates = merged([Candidate(state, runs.anneal(_REFINING, _WARM, state)) for state in states])
+    refined = [min([runs.anneal(_REFINING, _WARM, state), state], key=_energy) for state in states]
+    candidates = merged(map(Candidate, states, refined))
     temperatures = _TEMPERATURES if others else _TEMPERATURES_WITHOUT_CHAINS
     for step in range(_STEPS):
         candidate = next_of(candidates, len(temperatures))

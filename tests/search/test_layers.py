@@ -31,7 +31,7 @@ INSTANCES = Path(__file__).parents[2] / "instances"
 WIDE = 2000
 
 
-def _searched(problem: Problem, jobs: int, width: int = WIDE, abreast: int = ABREAST) -> Layers:
+def searched(problem: Problem, jobs: int, width: int = WIDE, abreast: int = ABREAST) -> Layers:
     """All layouts that a beam comes to."""
     servers = np.arange(problem.comm.size)
     keys = np.random.default_rng(1).integers(1, 2**63, servers.size + jobs + 1, dtype=np.uint64)
@@ -101,7 +101,7 @@ def test_values_are_those_of_allocations(instance: Instance, jobs: int) -> None:
         assert truth == math.inf
         return
     assert total * seconds <= truth * (1 + 1e-9)
-    found = _placements(problem, _searched(problem, jobs))
+    found = _placements(problem, searched(problem, jobs))
     for value, placement in found[:20]:
         own = _least_time(instance, placement, jobs)
         assert own is not None
@@ -114,7 +114,7 @@ def test_one_chain_by_hand() -> None:
     """The worked example, one job: all blocks at one server are best if it holds them, else its two fastest parts."""
     instance = chainopt.read_instance(INSTANCES / "worked-example" / "worked-example.json")
     problem = problem_of(instance, Objective.RATE)
-    value, placement = _placements(problem, _searched(problem, 1))[0]
+    value, placement = _placements(problem, searched(problem, 1))[0]
     best = min(
         float(time)
         for time in (_least_time(instance, each, 1) for each in _all_placements_of_chains(instance))
@@ -147,7 +147,7 @@ def test_layouts_keep_the_rules(instance: Instance, jobs: int, abreast: int) -> 
     problem = problem_of(instance, Objective.RATE)
     if least_total(problem, jobs)[0] == math.inf:
         return
-    for _, placement in _placements(problem, _searched(problem, jobs, 5, abreast)):
+    for _, placement in _placements(problem, searched(problem, jobs, 5, abreast)):
         assert np.all(placement.sizes <= problem.most)
         blocks = np.arange(problem.blocks)
         hosts = (placement.start[:, None] <= blocks) & (blocks < placement.stop[:, None])
