@@ -256,6 +256,8 @@ def _best_of(runs: Runs, starts: list[Start], given: int, others: list[Start]) -
     candidates = merged(map(Candidate, states, refined))
     temperatures = _TEMPERATURES if others else _TEMPERATURES_WITHOUT_CHAINS
     for step in range(_STEPS):
+        if runs.budget.left < _STEP:  # beams took some of it
+            break
         candidate = next_of(candidates, len(temperatures))
         if candidate is None:  # all have settled: leave them
             ended = runs.anneal(_STEP, _HOT, candidates[step % len(candidates)].best)

@@ -125,7 +125,8 @@ class Climbing:
             jobs = self._best.jobs + int(self._rng.integers(-1, 2))
             self._jobs = min(max(jobs, min(self._numbers)), max(self._numbers))
         else:
-            self._waiting = self._waiting or list(self._numbers)
+            if not self._waiting:
+                self._waiting, self._failures = list(self._numbers), 0
             self._jobs = self._waiting.pop(min(self._failures // 2, len(self._waiting) - 1))
         return Turn(self._jobs, _ABREAST[-1], _WIDTH, _MARKUP * float(self._rng.random()))
 

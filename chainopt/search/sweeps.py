@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from chainopt.search.layout_prices import Prices
     from chainopt.search.problem import Problem
     from chainopt.search.rounds import Rounds
-    from chainopt.search.sweep_turns import Turn
+    from chainopt.search.sweep_turns import Turn, Turns
 
 _CLASSES = 4, 16
 """Of servers, at least and at most."""
+_TAKEN = 16
+"""A state is taken down if fewer than so many before it are as good."""
 
 
 class _Beam:
@@ -93,7 +95,7 @@ class Sweeps:
     Attributes
     ----------
     found
-        The best state of each beam that came to one.
+        The best states of beams, one of each at most.
     best
         The least energy of these.
     """
@@ -124,18 +126,23 @@ class Sweeps:
             if self._beam is None:
                 self._beam = self._begun(self._turns.next())
                 left -= 1
-            elif not self._beam.complete:
-                left -= self._beam.advance(left)
             else:
-                best, count = self._beam.best(self._rounds)
-                self._beam = None
-                self._turns.take(math.inf if best is None else best.energy)
-                looks += count
-                if best is not None:
-                    self.best = min(self.best, best.energy)
-                    if all(best.energy != known.energy for known in self.found):
-                        self.found.append(best)
+                left -= self._beam.advance(left)
+            if self._beam.complete:
+                looks += self._end(self._beam, self._turns)
         return looks
+
+    def _end(self, beam: _Beam, turns: Turns) -> int:
+        """Take down what a beam came to, if it is one of the best; how many states were looked at."""
+        best, count = beam.best(self._rounds)
+        self._beam = None
+        turns.take(math.inf if best is None else best.energy)
+        if best is not None:
+            self.best = min(self.best, best.energy)
+            better = [known for known in self.found if known.energy <= best.energy]
+            if len(better) < _TAKEN and all(best.energy != known.energy for known in better):
+                self.found.append(best)
+        return count
 
     def _begun(self, turn: Turn) -> _Beam:
         prices = self._relaxed.get(turn.jobs) if turn.markup == 0.0 else None
