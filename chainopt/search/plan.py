@@ -6,8 +6,8 @@ best of all. Up to `FEW` servers beam searches for layouts come before all of th
 temperatures are divided by the number of servers.
 
 Where a larger total service rate is what is needed, moves change the energy by less, and temperatures are lower. Up to
-`_MANY` servers beam searches get farthest there, and what they come to is annealed; where many chains run beside each
-other, so that they do not, a single slow annealing does.
+`_MANY` servers beam searches get farthest there, or strings beside them, and what they come to is annealed; where many
+chains run beside each other, so that beams do not, a single slow annealing does.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _SWEEPING, _SWEEPING_FOR_RATE, _SWEPT = 0.1, 0.15, 4
 how many of their states are kept."""
 _POLISHED, _POLISHING = 0.025, (0.1, 0.004)
 """Of annealings from such a state where a larger rate is needed, with GCA's chains and with its own: share of each, and
-temperatures."""
+temperatures, of which the latter take the first only."""
 
 _STRUNG = 2
 """The best GBP-CR placements, which annealings of strings start from in turn."""
